@@ -1,0 +1,1 @@
+"""lit-reason: published methods about how language models learn, reason and decide, in one Lightning framework."""
