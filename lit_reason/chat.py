@@ -1,0 +1,91 @@
+"""The one place where chat templates are applied, so that a model is trained on exactly the tokens it is asked with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lit_reason.batches import TokenDocument
+from lit_reason.records import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PLAIN_TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}{% endfor %}"
+
+
+class Chat:
+    """Prompts and training documents of one tokenizer under one template.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        template: `own` (the tokenizer's), `plain` (contents joined by newlines, no role markers), or a Jinja text.
+        system: system message put before conversations that bring none; None leaves it to the template.
+
+    Raises:
+        ValueError: `own` is asked of a tokenizer that has no template.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = "own", system: str | None = None) -> None:
+        if template == "own" and not tokenizer.chat_template:
+            raise ValueError(f"{tokenizer.name_or_path} has no chat template: set chat_template to `plain` or a Jinja text")
+        self.tokenizer = tokenizer
+        self.template = {"own": tokenizer.chat_template, "plain": PLAIN_TEMPLATE}.get(template, template)
+        self.system = system
+
+    def prompt_text(self, prompt: str | list[Message]) -> str:
+        """The text that a model continues; ends with the template's opening of an assistant turn."""
+        return self._render(self._with_system(prompt), add_generation_prompt=True)
+
+    def prompt_ids(self, prompt: str | list[Message]) -> list[int]:
+        """Token ids of `prompt_text`; special tokens come from the template alone, so none is doubled."""
+        return self.tokenizer(self.prompt_text(prompt), add_special_tokens=False)["input_ids"]
+
+    def document(self, id: str, messages: list[Message]) -> TokenDocument:
+        """A conversation in which every assistant message, its end token included, is a target.
+
+        Each prompt part is tokenised on its own, exactly as `prompt_ids` would, so training and asking cannot differ.
+
+        Raises:
+            ValueError: the template does not render a conversation as its beginning plus more text, or no target exists.
+        """
+        messages = self._with_system(messages)
+        ids: list[int] = []
+        is_target: list[bool] = []
+        written = ""
+        for i, message in enumerate(messages):
+            if message["role"] != "assistant":
+                continue
+            prompt = self._render(messages[:i], add_generation_prompt=True)
+            whole = self._render(messages[: i + 1], add_generation_prompt=False)
+            if not (prompt.startswith(written) and whole.startswith(prompt)):
+                raise ValueError(f"{id}: the chat template rewrites earlier messages, so targets cannot be told apart")
+            self._extend(ids, is_target, prompt[len(written) :], False)
+            self._extend(ids, is_target, self._through_end_token(whole[len(prompt) :]), True)
+            written = prompt + self._through_end_token(whole[len(prompt) :])
+        if not any(is_target[1:]):
+            raise ValueError(f"{id}: no target token")
+        return TokenDocument(id, np.array(ids, np.int32), np.array(is_target, bool))
+
+    def _through_end_token(self, text: str) -> str:
+        """Cut what a template writes after the end token (a newline, usually), and add the token where it writes none."""
+        end = self.tokenizer.eos_token
+        head, found, _ = text.partition(end)
+        return head + end if found else text.rstrip("\n") + end
+
+    def _extend(self, ids: list[int], is_target: list[bool], text: str, target: bool) -> None:
+        new = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids.extend(new)
+        is_target.extend([target] * len(new))
+
+    def _with_system(self, prompt: str | list[Message]) -> list[Message]:
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        if self.system is not None and messages[0]["role"] != "system":
+            return [{"role": "system", "content": self.system}, *messages]
+        return messages
+
+    def _render(self, messages: list[Message], add_generation_prompt: bool) -> str:
+        return self.tokenizer.apply_chat_template(
+            messages, chat_template=self.template, tokenize=False, add_generation_prompt=add_generation_prompt
+        )

@@ -1,0 +1,248 @@
+"""`CausalLanguageModel`: next-token training of any decoder, full or LoRA, with loss on chosen tokens and exact in every split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from lit_reason.backbones import Backbone, Lora, add_lora, load_model, load_tokenizer
+from lit_reason.batches import IGNORED, TokenBatch, document_mask
+from lit_reason.chat import Chat
+from lit_reason.linear_cross_entropy import linear_cross_entropy_sum
+from lit_reason.optim import OptimizerSettings, Schedule, build_optimizer, learning_rate
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class CausalLanguageModel(LightningModule):
+    """Next-token training of a decoder; loss falls on target tokens only, and logits are computed nowhere else.
+
+    Args:
+        backbone: the model to start from.
+        lora: adapters on the frozen base; null tunes all weights.
+        optimizer: optimizer and peak learning rate.
+        schedule: the rate over the run.
+        gradient_checkpointing: recompute activations in the backward pass; less memory, a third more time.
+        compile: compile each decoder layer (needs a C++ compiler on CPU; worth it where rows have one fixed width).
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone = Backbone(),
+        lora: Lora | None = Lora(),
+        optimizer: OptimizerSettings = OptimizerSettings(),
+        schedule: Schedule = Schedule(),
+        gradient_checkpointing: bool = False,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.lora, self.optimizer, self.schedule = backbone, lora, optimizer, schedule
+        self.gradient_checkpointing, self.compile_layers = gradient_checkpointing, compile
+        self.target_loss: TargetLoss | None = None
+        self.strict_loading = False  # a LoRA checkpoint holds the adapter only; on_load_checkpoint checks the keys itself
+        self._window_loss: Tensor | None = None
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The backbone's tokenizer, loaded on first use."""
+        return load_tokenizer(self.backbone)
+
+    @cached_property
+    def chat(self) -> Chat:
+        """The chat template that training and evaluation share."""
+        return Chat(self.tokenizer, self.backbone.chat_template, self.backbone.system)
+
+    def configure_model(self) -> None:
+        """Load the backbone; called again by every trainer function, so it builds once. Weights depend on the run's seed
+        only, not on how many random numbers were drawn before."""
+        if self.target_loss is not None:
+            return
+        seed = torch.initial_seed()
+        model = load_model(self.backbone, seed)
+        model.config.use_cache = False
+        if self.lora is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                model = add_lora(model, self.lora)
+        if self.gradient_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.enable_input_require_grads()
+        self.target_loss = TargetLoss(model)
+        if self.compile_layers:
+            for layer in self.target_loss.decoder.layers:
+                layer.compile(dynamic=False)
+
+    def training_step(self, batch: TokenBatch, batch_idx: int) -> Tensor:
+        """The micro-batch's share of the window's mean loss per target token.
+
+        Lightning divides by N (accumulation) and averages over ranks, and DeepSpeed's engine divides by N once more, so
+        both are multiplied back: what remains is loss_sum / window_targets, whatever the split.
+        """
+        loss_sum, _ = self.target_loss(batch)
+        accumulate = self.trainer.accumulate_grad_batches
+        self._log_window_loss(loss_sum.detach(), batch, last=(batch_idx + 1) % accumulate == 0)
+        scale = self.trainer.world_size * accumulate * (accumulate if _divides_again(self.trainer) else 1)
+        return loss_sum * scale / max(1, batch["window_targets"])
+
+    def validation_step(self, batch: TokenBatch, batch_idx: int) -> None:
+        """Mean loss per target token of the whole validation set, each token counted once."""
+        loss_sum, n_targets = self.target_loss(batch)
+        self._validation += torch.stack([loss_sum.double(), n_targets.double()])
+
+    def on_validation_epoch_start(self) -> None:
+        """Start counting at zero."""
+        self._validation = torch.zeros(2, dtype=torch.float64, device=self.device)
+
+    def on_validation_epoch_end(self) -> None:
+        """Sum over ranks before dividing: ranks may hold different numbers of tokens."""
+        loss_sum, n_targets = self.trainer.strategy.reduce(self._validation, reduce_op="sum")
+        if n_targets > 0:
+            self.log("val/loss", (loss_sum / n_targets).float(), rank_zero_only=True)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimizer alone: `on_train_batch_start` writes the rate, so no scheduler state exists to restore."""
+        return build_optimizer(self.parameters(), self.optimizer)
+
+    def on_train_batch_start(self, batch: TokenBatch, batch_idx: int) -> None:
+        """Write the step's learning rate into the optimizer."""
+        rate = learning_rate(self.trainer.global_step, self.n_steps, self.optimizer.lr, self.schedule)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.log("train/lr", rate)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Log the gradient norm as it is before clipping."""
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        if gradients:
+            norm = nn.utils.get_total_norm(gradients)
+            self.log("train/grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+
+    @cached_property
+    def n_steps(self) -> int:
+        """Optimizer steps of the whole run: the planner's exact count, cut by max_steps."""
+        trainer, data = self.trainer, getattr(self.trainer, "datamodule", None)
+        if hasattr(data, "planned_steps"):
+            return data.planned_steps(trainer.max_epochs, trainer.max_steps)
+        if trainer.max_steps > 0:
+            return trainer.max_steps
+        raise ValueError("the schedule needs the number of steps: use one of our DataModules or set trainer.max_steps")
+
+    @contextmanager
+    def generation(self) -> Iterator[PreTrainedModel]:
+        """The model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training. All of it
+        is as before afterwards."""
+        model = self.target_loss.model
+        training, cache = model.training, model.config.use_cache
+        if self.gradient_checkpointing:
+            model.gradient_checkpointing_disable()
+        model.eval()
+        model.config.use_cache = True
+        try:
+            with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+                yield model
+        finally:
+            model.train(training)
+            model.config.use_cache = cache
+            if self.gradient_checkpointing:
+                model.gradient_checkpointing_enable({"use_reentrant": False})
+
+    def weights_identity(self) -> str:
+        """A name of these exact weights: the backbone's and a hash of everything trainable."""
+        digest = hashlib.sha256()
+        for name, parameter in sorted(self.named_parameters()):
+            if parameter.requires_grad:
+                digest.update(name.encode())
+                digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+        return f"{self.backbone.name}+{digest.hexdigest()[:16]}"
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """With LoRA the adapter only; the frozen base comes from the backbone."""
+        state = super().state_dict(*args, **kwargs)
+        if self.lora is None:
+            return state
+        return {name: state[name] for name in self._trainable_names() if name in state}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say what the weights belong to, so that another model's checkpoint is refused before anything is loaded."""
+        checkpoint["lit_reason"] = {
+            "model_class": type(self).__name__, "backbone": self.backbone.name, "lora": asdict(self.lora) if self.lora else None
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Loading is not strict, so the keys are compared here: exactly what trains must be in the file."""
+        found, wanted = set(checkpoint["state_dict"]), set(self.state_dict())
+        if found != wanted:
+            odd = sorted(found ^ wanted)
+            raise ValueError(f"the checkpoint does not fit this model: {len(odd)} weights differ in name, e.g. {odd[0]}")
+
+    def _trainable_names(self) -> list[str]:
+        return [name for name, parameter in self.named_parameters() if parameter.requires_grad]
+
+    def _log_window_loss(self, loss_sum: Tensor, batch: TokenBatch, last: bool) -> None:
+        self._window_loss = loss_sum if self._window_loss is None else self._window_loss + loss_sum
+        if last:
+            total = self.trainer.strategy.reduce(self._window_loss, reduce_op="sum")
+            self.log("train/loss", total / max(1, batch["window_targets"]), prog_bar=True, batch_size=1)
+            self._window_loss = None
+
+
+class TargetLoss(nn.Module):
+    """A language model whose forward pass is its loss at target positions. It is the unit that gets sharded: calling a
+    submodule past a sharded root would break it, so everything that training needs happens inside `forward`."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The stack of layers below the head."""
+        return self._causal.get_decoder()
+
+    def forward(self, batch: TokenBatch) -> tuple[Tensor, Tensor]:
+        """
+        Returns:
+            loss_sum: float32 scalar, the summed loss of all target tokens of the micro-batch.
+            n_targets: int64 scalar.
+        """
+        hidden = self.hidden_states(batch)
+        position = (batch["labels"][:, 1:] != IGNORED).nonzero(as_tuple=True)
+        labels = batch["labels"][:, 1:][position]
+        head = self._causal.get_output_embeddings().weight
+        return linear_cross_entropy_sum(hidden[:, :-1][position].to(head.dtype), head, labels), labels.new_tensor(len(labels))
+
+    def hidden_states(self, batch: TokenBatch) -> Tensor:
+        """[R, T, d_model] after the last norm; documents of a row do not see each other."""
+        packed = any(len(row) > 1 for row in batch["row_ids"])
+        output = self.decoder(
+            input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False,
+            attention_mask=self._mask(batch["document_ids"]) if packed else None,
+        )
+        return output.last_hidden_state
+
+    @property
+    def _causal(self) -> PreTrainedModel:
+        return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
+    def _mask(self, document_ids: Tensor) -> Tensor:
+        """In the form that the attention kernel wants: boolean, or added to the scores."""
+        mask = document_mask(document_ids)
+        if self._causal.config._attn_implementation != "eager":
+            return mask
+        dtype = self._causal.dtype
+        return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
+
+
+def _divides_again(trainer: Any) -> bool:
+    """DeepSpeed's engine divides the loss by the accumulation count although Lightning already did."""
+    return "DeepSpeed" in type(trainer.strategy).__name__

@@ -1,0 +1,25 @@
+"""Fixtures that every room shares: one tiny model without any file, and the embedded model converted once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+
+from lit_reason.backbones import Backbone, embedded_model_dir
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone() -> Backbone:
+    """A Llama of 95,000 random weights over bytes, in float32: exact enough to compare, and built in milliseconds."""
+    return Backbone("llama-tiny", dtype="float32", tokenizer="bytes")
+
+
+@pytest.fixture(scope="session")
+def embedded_model() -> Path:
+    """The converted SmolLM2 in the user's cache."""
+    return embedded_model_dir()
