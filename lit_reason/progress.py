@@ -181,7 +181,7 @@ class _Bar:
 def _new_display() -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}", markup=False)
+    columns = TextColumn("{task.description:<8}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}", markup=False)
     return Progress(*columns, console=_console(), auto_refresh=False, transient=True)
 
 
