@@ -102,7 +102,8 @@ class TokenDataModule(LightningDataModule):
     def _loader(self, split: str, micro_batches: list[MicroBatch], start: int) -> DataLoader[TokenBatch]:
         tokenizer = self.chat.tokenizer
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        # An iterator draws a seed for its workers; from the global generator, a resumed run would draw once more than another.
         return DataLoader(
             DocumentRows(self._documents[split], self.loading, pad_id), sampler=ResumableOrder(micro_batches, start),
-            batch_size=None, num_workers=self.loading.num_workers if split == "train" else 0,
+            batch_size=None, num_workers=self.loading.num_workers if split == "train" else 0, generator=torch.Generator(),
         )

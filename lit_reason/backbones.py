@@ -51,6 +51,7 @@ class Backbone:
         name: `smollm2-135m` (embedded), a size from the table (`llama-tiny`, `llama-1m`, ...; random weights), a local
             folder, or a hub id.
         dtype: dtype of the base weights; `auto` is bfloat16 where the hardware multiplies it natively, else float32.
+        attention: `sdpa`, or `eager`, which is faster on CPU for rows below about 512 tokens.
         tokenizer: the tokenizer's name or path, `bytes` for 256 bytes without any file; null takes the model's own
             (`smollm2-135m` for the random sizes).
         chat_template: `own` (the tokenizer's), `plain` (contents joined, no role markers), or a Jinja text.
@@ -60,6 +61,7 @@ class Backbone:
 
     name: str = EMBEDDED
     dtype: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
+    attention: Literal["sdpa", "eager"] = "sdpa"
     tokenizer: str | None = None
     chat_template: str = "own"
     system: str | None = None
@@ -106,7 +108,7 @@ def load_model(backbone: Backbone, seed: int = 0) -> PreTrainedModel:
             model = LlamaForCausalLM(config).to(dtype)
     else:
         model = AutoModelForCausalLM.from_pretrained(
-            _source(backbone.name), dtype=dtype, attn_implementation="sdpa", trust_remote_code=backbone.trust_remote_code
+            _source(backbone.name), dtype=dtype, attn_implementation=backbone.attention, trust_remote_code=backbone.trust_remote_code
         )
     wrong = {p.dtype for p in model.parameters()} - {dtype}
     if wrong:
@@ -240,7 +242,7 @@ def _llama_config(backbone: Backbone):  # noqa: ANN202  transformers is imported
         vocab_size=-(-len(tokenizer) // 64) * 64, hidden_size=d_model, intermediate_size=d_ff, num_hidden_layers=n_layers,
         num_attention_heads=n_heads, num_key_value_heads=n_kv_heads, max_position_embeddings=2048, tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-        attn_implementation="sdpa",
+        attn_implementation=backbone.attention,
     )
 
 

@@ -51,6 +51,10 @@ class TokenBatch(TypedDict):
     """The ids of the documents in each row."""
     window_targets: int
     """Target tokens of the whole optimizer window, over all its micro-batches and ranks."""
+    n_targets: int
+    """Target tokens of this micro-batch."""
+    n_tokens: int
+    """Tokens of this micro-batch, padding left out."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,7 @@ def collate(rows: Sequence[Sequence[TokenDocument]], window_targets: int, pad_id
     return TokenBatch(
         input_ids=torch.from_numpy(input_ids), labels=torch.from_numpy(labels), position_ids=torch.from_numpy(position_ids),
         document_ids=torch.from_numpy(document_ids), row_ids=[[d.id for d in row] for row in rows], window_targets=window_targets,
+        n_targets=sum(d.n_targets for row in rows for d in row), n_tokens=sum(len(d.input_ids) for row in rows for d in row),
     )
 
 

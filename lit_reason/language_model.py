@@ -209,8 +209,14 @@ class TargetLoss(nn.Module):
         """The stack of layers below the head."""
         return self._causal.get_decoder()
 
+    @property
+    def head(self) -> nn.Parameter:
+        """[vocabulary, d_model], often the embedding itself."""
+        return self._causal.get_output_embeddings().weight
+
     def forward(self, batch: TokenBatch) -> tuple[Tensor, Tensor]:
-        """
+        """Run the decoder and the head's loss.
+
         Returns:
             loss_sum: float32 scalar, the summed loss of all target tokens of the micro-batch.
             n_targets: int64 scalar.
@@ -218,8 +224,8 @@ class TargetLoss(nn.Module):
         hidden = self.hidden_states(batch)
         position = (batch["labels"][:, 1:] != IGNORED).nonzero(as_tuple=True)
         labels = batch["labels"][:, 1:][position]
-        head = self._causal.get_output_embeddings().weight
-        return linear_cross_entropy_sum(hidden[:, :-1][position].to(head.dtype), head, labels), labels.new_tensor(len(labels))
+        hidden = hidden[:, :-1][position].to(self.head.dtype)
+        return linear_cross_entropy_sum(hidden, self.head, labels), labels.new_tensor(len(labels))
 
     def hidden_states(self, batch: TokenBatch) -> Tensor:
         """[R, T, d_model] after the last norm; documents of a row do not see each other."""
