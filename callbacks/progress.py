@@ -16,6 +16,10 @@ from lightning.pytorch.callbacks import ProgressBar
 from lit_reason.progress import LINE_SECONDS, Job
 
 
+SPEED = "speed/target_tokens_per_s"
+"""Logged by the Throughput callback."""
+
+
 class Progress(ProgressBar):
     """Steps done and left, rate, time left, and the metrics logged with `prog_bar=True` (loss, target tokens per
     second).
@@ -49,7 +53,7 @@ class Progress(ProgressBar):
     ) -> None:
         """Count optimizer steps."""
         if self._training:
-            self._training.update(trainer.global_step, note=lambda: metrics_text(trainer.progress_bar_metrics))
+            self._training.update(trainer.global_step, note=lambda: metrics_text(shown_metrics(trainer)))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the last line of the training."""
@@ -138,9 +142,20 @@ def planned_steps(trainer: Trainer) -> int | None:
     return min(bounds, default=None)
 
 
+def shown_metrics(trainer: Trainer) -> dict[str, float]:
+    """The newest values of what was logged with `prog_bar=True`, and the training speed where it is measured."""
+    speed = {name: float(trainer.callback_metrics[name]) for name in [SPEED] if name in trainer.callback_metrics}
+    return {**trainer.progress_bar_metrics, **speed}
+
+
 def metrics_text(metrics: dict[str, float]) -> str:
-    """`{"train/loss": 0.51, "speed/target_tokens_per_second": 412.3}` as `loss 0.51, target tokens per second 412`."""
-    return ", ".join(f"{name.rsplit('/', 1)[-1].replace('_', ' ')} {_number(value)}" for name, value in metrics.items())
+    """`{"train/loss": 0.51, "speed/target_tokens_per_s": 412.3}` as `loss 0.51, 412 target tokens/s`."""
+    return ", ".join(_metric_text(name, value) for name, value in metrics.items())
+
+
+def _metric_text(name: str, value: float) -> str:
+    words = name.rsplit("/", 1)[-1].replace("_", " ")
+    return f"{value:,.0f} {words.removesuffix(' per s')}/s" if words.endswith(" per s") else f"{words} {_number(value)}"
 
 
 def _number(value: float) -> str:

@@ -31,7 +31,7 @@ class Line(LightningModule):
     def training_step(self, batch: torch.Tensor) -> torch.Tensor:
         loss = ((self.weight - batch) ** 2).mean()
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
-        self.log("speed/target_tokens_per_second", 1234.5, prog_bar=True, batch_size=len(batch))
+        self.log("speed/target_tokens_per_s", 1234.5, batch_size=len(batch))
         self.log("train/other", 3.0, batch_size=len(batch))
         return loss
 
@@ -59,7 +59,7 @@ def test_a_log_gets_lines_with_step_loss_and_speed(
     fit(tmp_path, callbacks=[Progress(every_seconds=1e-9)], max_epochs=2)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("train: ")]
     assert re.fullmatch(
-        r"train: 1/12 steps \(8 %\), [\d,.]+ steps/s, \d+ s left, loss 1, target tokens per second 1,234", lines[0]
+        r"train: 1/12 steps \(8 %\), [\d,.]+ steps/s, \d+ s left, loss 1, 1,234 target tokens/s", lines[0]
     )
     assert [line.split()[1] for line in lines] == [f"{step}/12" for step in [*range(1, 13), 12]]
     assert "taken" in lines[-1] and "other" not in lines[-1]
@@ -94,8 +94,8 @@ def test_planned_steps_is_where_training_ends(tmp_path: Path, options: dict[str,
 
 
 def test_metrics_text() -> None:
-    assert metrics_text({"train/loss": 0.51234, "speed/target_tokens_per_second": 12_345.6, "lr": 2e-05}) == (
-        "loss 0.5123, target tokens per second 12,346, lr 2e-05"
+    assert metrics_text({"train/loss": 0.51234, "speed/target_tokens_per_s": 12_345.6, "lr": 2e-05}) == (
+        "loss 0.5123, 12,346 target tokens/s, lr 2e-05"
     )
 
 
