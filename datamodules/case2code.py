@@ -1,0 +1,129 @@
+"""Case2Code: prompts with input/output cases, and the functions behind them as targets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+from typing import Any, Literal
+
+from datamodules.token_data import TokenDataModule
+from lit_reason.batches import Loading, TokenDocument
+from lit_reason.case2code.functions import Function
+from lit_reason.case2code.names import rename
+from lit_reason.case2code.pipeline import RealSettings
+from lit_reason.case2code.planted import PlantedSettings
+from lit_reason.case2code.prompts import Prompt, PromptSettings, Purpose, build_prompt, build_target, instruction_prompt
+from lit_reason.records import Question
+
+Split = Literal["train", "val", "test"]
+Row = tuple[Function, Prompt]
+
+
+class Case2CodeDataModule(TokenDataModule):
+    """Functions to be inferred from cases: planted ones (generated) and real ones (harvested, run and cached).
+
+    Splits share no function body; planted functions also share no constants and names. Both kinds are held out and
+    reported apart (`meta["source"]`).
+
+    Args:
+        planted: how many functions of which families.
+        real: where real functions come from, how they are filtered, how many are used.
+        prompts: how cases are worded.
+        shuffled_targets: control without information: every planted training prompt gets the body of another function
+            under its own names, so that everything but the body can be learned.
+        loading: rows, batches and workers.
+    """
+
+    def __init__(
+        self,
+        planted: PlantedSettings = PlantedSettings(),
+        real: RealSettings = RealSettings(),
+        prompts: PromptSettings = PromptSettings(),
+        shuffled_targets: bool = False,
+        loading: Loading = Loading(),
+    ) -> None:
+        super().__init__(loading)
+        self.planted = planted
+        self.real = real
+        self.prompts = prompts
+        self.shuffled_targets = shuffled_targets
+        self._rows: dict[tuple[Split, Purpose], list[Row]] = {}
+
+    @classmethod
+    def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
+        """(key, message) for settings that contradict each other or name what does not exist."""
+        planted = _settings(PlantedSettings, init_args.get("planted"))
+        real = _settings(RealSettings, init_args.get("real"))
+        prompts = _settings(PromptSettings, init_args.get("prompts"))
+        parts = {"planted": planted, "real": real, "prompts": prompts}
+        found = [(f"{part}.{key}", message) for part, settings in parts.items() for key, message in settings.problems()]
+        for part, most in (("planted", planted.n_shown), ("real", real.max_shown)):
+            if prompts.k_min > most:
+                key = "n_shown" if part == "planted" else "max_shown"
+                found.append(("prompts.k_min", f"is {prompts.k_min}, but no more than {part}.{key} = {most} cases are shown"))
+        return found
+
+    def prepare_data(self) -> None:
+        """Build the cache of real functions, unless it is complete; planted ones are generated where they are used."""
+        if self.real.in_use:
+            self.real.functions("train")
+
+    def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
+        """One document a function: the prompt, and the source as target."""
+        rows = self.rows(split, "training")
+        codes = self._shuffled_codes(rows) if self.shuffled_targets and split == "train" else {}
+        documents = []
+        for function, prompt in rows:
+            target = build_target(codes.get(function.id, function.code), self.prompts.lead_in)
+            messages = [{"role": "user", "content": prompt.text}, {"role": "assistant", "content": target}]
+            documents.append(self.chat.document(function.id, messages))
+        return documents
+
+    def questions(self, split: Literal["val", "test"]) -> list[Question]:
+        """Held-out functions, planted ones first, with all cases in `meta`; the cases shown in the prompt are `meta["shown"]`."""
+        return [_question(function, prompt) for function, prompt in self.rows(split, "evaluation")]
+
+    def rows(self, split: Split, purpose: Purpose) -> list[Row]:
+        """The functions of a split with their prompts; prompts over the length limit are left out and counted."""
+        if (split, purpose) not in self._rows:
+            functions = [*self.planted.functions(split), *(self.real.functions(split) if self.real.in_use else [])]
+            rows = [(function, build_prompt(function, self.prompts, purpose)) for function in functions]
+            kept = [row for row in rows if len(row[1].text) <= self.prompts.max_chars]
+            if len(kept) < len(rows):
+                self.dropped[f"{purpose} prompt over {self.prompts.max_chars} characters"] += len(rows) - len(kept)
+            self._rows[split, purpose] = kept
+        return self._rows[split, purpose]
+
+    def _shuffled_codes(self, rows: list[Row]) -> dict[str, str]:
+        """For every planted function the code of another one with as many parameters, renamed to its own names."""
+        groups: dict[int, list[Function]] = defaultdict(list)
+        for function, _ in rows:
+            if function.source == "planted":
+                groups[len(function.params)].append(function)
+        rng = Random(self.planted.seed)
+        codes = {}
+        for group in groups.values():
+            rng.shuffle(group)
+            for function, other in zip(group, [*group[1:], group[0]], strict=True):
+                names = zip((other.name, *other.params), (function.name, *function.params), strict=True)
+                codes[function.id] = rename(other.code, dict(names))
+        return codes
+
+
+def _question(function: Function, prompt: Prompt) -> Question:
+    """Hidden is every case that this prompt does not show, so that strict = shown pass and hidden pass."""
+    hidden = [i for i in range(len(function.cases)) if i not in prompt.shown]
+    meta = {
+        **function.to_row(),
+        "shown": list(prompt.shown), "hidden": hidden, "name_given": prompt.name_given,
+        "instruction_prompt": instruction_prompt(function, prompt.shown),
+    }  # fmt: skip
+    del meta["id"]
+    return Question(function.id, prompt.text, function.code, meta)
+
+
+def _settings(cls: type, given: Any) -> Any:
+    """The settings as an object, from whatever stage of parsing they are in."""
+    if given is None:
+        return cls()
+    return given if isinstance(given, cls) else cls(**(given if isinstance(given, dict) else vars(given)))

@@ -1,0 +1,53 @@
+"""Taking a program out of what a model wrote (Case2Code, section 5.1)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+_FENCE = re.compile(
+    r"(?P<indent>(?:^[ \t]*)?)(?P<ticks>`{3,}|~{3,})[ \t]*(?P<tag>[\w+#.-]*)[^\n`]*\n"  # the opening may follow text
+    r"(?P<code>.*?)(?:(?P<close>^[ \t]*(?P=ticks)[`~]*)|\Z)",  # the closing starts a line, so code may mention fences
+    re.MULTILINE | re.DOTALL,
+)
+_PYTHON_TAGS = frozenset({"python", "py", "python3", "py3"})
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The program found in a text, where it was found, and whether its fence was closed (never, without a fence)."""
+
+    code: str
+    kind: Literal["python_fence", "fence", "text"]
+    closed: bool
+
+
+def extract_code(text: str) -> Extraction:
+    """The first Python-fenced block, else the first fenced block, else the whole text.
+
+    Tags count in any case. A fence that is never closed reaches to the end of the text.
+    """
+    fences = list(_FENCE.finditer(text))
+    for fence in fences:
+        if fence["tag"].lower() in _PYTHON_TAGS:
+            return _extraction(fence, "python_fence")
+    return _extraction(fences[0], "fence") if fences else Extraction(text, "text", closed=False)
+
+
+def parse_code(code: str) -> ast.Module | None:
+    """The syntax tree, or None for text that is not Python; never raises and never warns, whatever the text holds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(code)
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            return None
+
+
+def _extraction(fence: re.Match[str], kind: Literal["python_fence", "fence"]) -> Extraction:
+    code = textwrap.dedent(fence["code"]) if fence["indent"] else fence["code"]
+    return Extraction(code, kind, closed=fence["close"] is not None)
