@@ -1,0 +1,159 @@
+"""Running a checked configuration: LightningCLI in subclass mode, with our run directory and defaults around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule, LightningModule, seed_everything
+from lightning.pytorch import Trainer as LightningTrainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.plugins import CheckpointIO
+
+from lit_reason.checkpoint_io import AtomicCheckpointIO
+from lit_reason.run_directory import RunDirectory, RunSettings
+
+
+class Trainer(LightningTrainer):
+    """Lightning's Trainer, with `prepare` beside fit, validate, test and predict."""
+
+    def prepare(
+        self, model: LightningModule, datamodule: LightningDataModule | None = None, ckpt_path: str | None = None
+    ) -> None:
+        """Build and cache the data, and show what training would see.
+
+        Args:
+            model: the module whose tokenizer and template the data are built with.
+            datamodule: the data.
+            ckpt_path: not needed here; accepted so that one configuration serves every command.
+        """
+        from lit_reason.prepare import prepare
+
+        prepare(self, model, datamodule)
+
+
+class _Parser(LightningArgumentParser):
+    """A parser that raises instead of exiting, and takes no abbreviated keys."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False, "exit_on_error": False})
+
+
+class Launcher(LightningCLI):
+    """One command: parse `values`, let `choose` pick the run directory, build everything, run.
+
+    Args:
+        command: fit, validate, test, predict or prepare.
+        values: the merged settings, class paths in full.
+        choose: called with the typed configuration and its YAML text before anything is built; raises `UserMistakes`, or
+            returns the run directory, or None to stop there.
+    """
+
+    def __init__(
+        self, command: str, values: dict[str, Any], choose: Callable[[dict[str, Any], str], RunDirectory | None]
+    ) -> None:
+        self.command = command
+        self._choose = choose
+        self._stopped = False
+        super().__init__(
+            model_class=LightningModule,
+            datamodule_class=LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            trainer_class=Trainer,
+            parser_class=_Parser,
+            save_config_callback=None,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args={"subcommand": command, command: values},
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """Only the command that runs: every other one would cost a parser of its own."""
+        skipped = {"model", "datamodule", "dataloaders", "train_dataloaders", "val_dataloaders"}
+        return {self.command: skipped & _arguments_of(self.command)}
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The `run` group stands in for Lightning's `seed_everything`."""
+        parser.add_class_arguments(RunSettings, "run")
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Trainer, model and data; data may be missing where the module brings its own loaders."""
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        parser.add_lightning_class_args(LightningModule, "model", subclass_mode=True)
+        parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True, required=False)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """The settings are already merged; what is left is their types and defaults."""
+        self.config = parser.parse_object(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """A checkpoint never changes the configuration: what was asked for is what runs."""
+
+    def _set_seed(self) -> None:
+        self.seed = int(self.config[self.command].run.seed)
+        seed_everything(self.seed, workers=True, verbose=False)
+
+    def typed(self) -> dict[str, Any]:
+        """The whole configuration with every default, as plain values."""
+        return yaml.safe_load(self.config_text())
+
+    def config_text(self) -> str:
+        """The resolved configuration in YAML, the same for the command line that `--config` on it would be."""
+        parser = self._parser(self.command)
+        config = self.config[self.command].clone()
+        return parser.dump(config, skip_none=False, skip_validation=True, format="yaml")
+
+    def before_instantiate_classes(self) -> None:
+        """Write down what is about to run before anything of it is built."""
+        run = self._choose(self.typed(), self.config_text())
+        self._stopped = run is None
+        if run is None:
+            return
+        config = self.config[self.command]
+        part = f".{self.command}" if run.continued and self.command != "fit" else ""
+        self.config[self.command] = _filled(config, {"{run_dir}": str(run.path), "{part}": part})
+        self.config[self.command].trainer.default_root_dir = str(run.path)
+        if "ckpt_path" in config:
+            self.config[self.command].ckpt_path = str(run.checkpoint) if run.checkpoint else None
+        self.run_directory = run
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer."""
+        if not self._stopped:
+            super().instantiate_classes()
+
+    def instantiate_trainer(self, **kwargs: Any) -> LightningTrainer:
+        """The trainer with checkpoints that appear whole, unless the configuration brings its own way to write them."""
+        plugins = self._get(self.config_init, "trainer").get("plugins") or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins = [*plugins, AtomicCheckpointIO()]
+        return super().instantiate_trainer(plugins=plugins, **kwargs)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if not self._stopped:
+            super()._run_subcommand(subcommand)
+
+
+def _arguments_of(command: str) -> set[str]:
+    import inspect
+
+    return set(inspect.signature(getattr(Trainer, command)).parameters)
+
+
+def _filled(node: Any, words: dict[str, str]) -> Any:
+    """The configuration with placeholders replaced in every text of it. `{part}` keeps the files of an evaluation inside a
+    fit's directory apart from the fit's own."""
+    if isinstance(node, str):
+        for word, value in words.items():
+            node = node.replace(word, value)
+        return node
+    if isinstance(node, list):
+        return [_filled(item, words) for item in node]
+    if isinstance(node, Namespace):
+        for key, value in vars(node).items():
+            node[key] = _filled(value, words)
+    return node
