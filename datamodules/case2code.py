@@ -60,7 +60,8 @@ class Case2CodeDataModule(TokenDataModule):
         for part, most in (("planted", planted.n_shown), ("real", real.max_shown)):
             if prompts.k_min > most:
                 key = "n_shown" if part == "planted" else "max_shown"
-                found.append(("prompts.k_min", f"is {prompts.k_min}, but no more than {part}.{key} = {most} cases are shown"))
+                message = f"is {prompts.k_min}, but no more than {part}.{key} = {most} cases are shown"
+                found.append(("prompts.k_min", message))
         return found
 
     def prepare_data(self) -> None:
@@ -80,7 +81,7 @@ class Case2CodeDataModule(TokenDataModule):
         return documents
 
     def questions(self, split: Literal["val", "test"]) -> list[Question]:
-        """Held-out functions, planted ones first, with all cases in `meta`; the cases shown in the prompt are `meta["shown"]`."""
+        """Held-out functions, planted ones first, with all cases in `meta`; those in the prompt are `meta["shown"]`."""
         return [_question(function, prompt) for function, prompt in self.rows(split, "evaluation")]
 
     def rows(self, split: Split, purpose: Purpose) -> list[Row]:

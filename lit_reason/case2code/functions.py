@@ -16,7 +16,7 @@ Source = Literal["planted", "real"]
 
 @dataclass(frozen=True)
 class Case:
-    """One input and what the function did with it: returned a value (`returned` is its repr) or raised (`error` is the type)."""
+"""Minor version that computes the outputs made here; exact outputs are only comparable within one."""
 
     kwargs: str
     returned: str | None = None
@@ -50,8 +50,8 @@ class Case:
 class Function:
     """A function to be inferred. `code` is the whole program: needed imports, then the original source (section 9.1).
 
-    `shown` and `hidden` are disjoint indices into `cases`, chosen once (section 9.7); `body` identifies the normalised body,
-    by which train, val and test are kept apart (section 9.6); `origin` says where the function comes from.
+    `shown` and `hidden` are disjoint indices into `cases`, chosen once (section 9.7); `body` identifies the normalised
+    body, by which train, val and test are kept apart (section 9.6); `origin` says where the function comes from.
     """
 
     id: str
@@ -77,7 +77,8 @@ class Function:
         return {
             "id": self.id, "func_name": self.name, "params": list(self.params), "code": self.code,
             "cases": [case.to_row() for case in self.cases], "shown": list(self.shown), "hidden": list(self.hidden),
-            "source": self.source, "family": self.family, "body": self.body, "origin": self.origin, "python": self.python,
+            "source": self.source, "family": self.family, "body": self.body, "origin": self.origin,
+            "python": self.python,
         }  # fmt: skip
 
     @classmethod

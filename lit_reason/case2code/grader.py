@@ -36,18 +36,18 @@ class _Pending:
 class CaseGrader:
     """Runs the extracted program on all stored inputs and compares the results, case by case.
 
-    A grade's `score` is the share of matching cases; it is right only if all match. `detail` has `strict`, `value_aware`,
-    `shown_pass`, `hidden_pass`, `error_match` (share of the expected exceptions, None without any) and `kind`:
-    `no_code` (no fence, and the text is no Python), `syntax`, `missing_function` (none of that name that takes these
-    keyword arguments), `runtime` (raises where a value is expected), `timeout`, `truncated`, `wrong`, or `ok`.
+    A grade's `score` is the share of matching cases; it is right only if all match. `detail` has `strict`,
+    `value_aware`, `shown_pass`, `hidden_pass`, `error_match` (share of the expected exceptions, None without any) and
+    `kind`: `no_code` (no fence, and the text is no Python), `syntax`, `missing_function` (none of that name that takes
+    these keyword arguments), `runtime` (raises where a value is expected), `timeout`, `truncated`, `wrong`, or `ok`.
 
     Args:
         workers: Programs that run at once.
-        allow_rename: Accept a function of another name when it is the only one; always so where the prompt gave no name.
+        allow_rename: Accept a function of another name when it is the only one; always where the prompt gave no name.
         cut: A completion that reached the length limit counts as wrong `anywhere`, or only if the limit fell `in_code`.
         wall_seconds: Time for one program, all its cases together.
         call_seconds: Time for one case.
-        allow_other_python: Compare outputs although they were computed by another minor version of Python (section 9.3).
+        allow_other_python: Compare outputs although another minor version of Python computed them (section 9.3).
         allow_unprotected: Run even where the system cannot isolate programs.
     """
 

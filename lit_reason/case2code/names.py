@@ -15,10 +15,10 @@ Split = TypeVar("Split", bound=str)
 
 
 def normalised_body(code: str) -> str:
-    """16 hex digits that identify a program up to local names, annotations, docstrings, comments and layout (rules R9, R10).
+    """16 hex digits that identify a program up to local names, annotations, docstrings and layout (rules R9, R10).
 
-    Names of parameters, locals and of the functions defined are numbered in order of appearance; names that come from outside
-    (builtins, imported modules) and attributes keep their identity, because they carry meaning.
+    Names of parameters, locals and of the functions defined are numbered in order of appearance; names that come from
+    outside (builtins, imported modules) and attributes keep their identity, because they carry meaning.
 
     Raises:
         SyntaxError: when the code does not parse.
@@ -40,17 +40,17 @@ def split_of(key: str, shares: Mapping[Split, float]) -> Split:
 
 
 def rename(code: str, names: Mapping[str, str]) -> str:
-    """Replace whole identifiers everywhere but in strings and comments; layout is kept. Attributes are not told apart."""
+    """Replace identifiers everywhere but in strings and comments; layout is kept. Attributes are not told apart."""
     lines = code.splitlines(keepends=True)
-    tokens = [t for t in tokenize.generate_tokens(io.StringIO(code).readline) if t.type == tokenize.NAME and t.string in names]
-    for token in reversed(tokens):
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    for token in reversed([t for t in tokens if t.type == tokenize.NAME and t.string in names]):
         row, (start, end) = token.start[0] - 1, (token.start[1], token.end[1])
         lines[row] = lines[row][:start] + names[token.string] + lines[row][end:]
     return "".join(lines)
 
 
 def bound_names(node: ast.AST) -> set[str]:
-    """Every name that `node` or anything inside it binds: definitions, parameters, assignments, loops, imports, captures."""
+    """Every name that `node` or anything inside it binds: definition, parameter, assignment, loop, import, capture."""
     bound: set[str] = set()
     for child in ast.walk(node):
         if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load):
@@ -74,8 +74,8 @@ class _Normaliser(ast.NodeTransformer):
         self.local: set[str] = set()
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
-        imported = {n for child in ast.walk(node) if isinstance(child, (ast.Import, ast.ImportFrom)) for n in bound_names(child)}
-        self.local = bound_names(node) - imported
+        imports = [child for child in ast.walk(node) if isinstance(child, (ast.Import, ast.ImportFrom))]
+        self.local = bound_names(node).difference(*map(bound_names, imports))
         node.body = _without_docstring(node.body)
         return self.generic_visit(node)
 

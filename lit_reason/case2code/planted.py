@@ -1,7 +1,7 @@
 """Planted functions: templates with random constants, names and inputs, so that only the cases tell what to write.
 
-They measure induction alone: a name says nothing, and no body of one split occurs in another. Running them needs no sandbox,
-because the only code that is run here is our own.
+They measure induction alone: a name says nothing, and no body of one split occurs in another. Running them needs no
+sandbox, because the only code that is run here is our own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from lit_reason.case2code.families import FAMILIES, Constants, Family
+from lit_reason.case2code.families import FAMILIES, Constants, Family, Inputs
 from lit_reason.case2code.functions import Case, Function
 from lit_reason.case2code.names import normalised_body, split_of
 from lit_reason.case2code.prompts import literal
@@ -78,8 +78,8 @@ def planted(
 ) -> Iterator[Function]:
     """Yield `n` planted functions of `split`, cycling through `families` (all by default) in equal shares.
 
-    Bodies and names are assigned to splits by their hashes: constants and names of one split never occur in another, whatever
-    the seed. Of `n_cases` distinct inputs the first `n_shown`, telling ones first, are shown and the rest hidden.
+    Bodies and names are assigned to splits by their hashes: bodies and names of one split never occur in another,
+    whatever the seed. Of `n_cases` distinct inputs the first `n_shown`, telling ones first, are shown, the rest hidden.
 
     Raises:
         ValueError: naming a family that does not exist, or when no case would stay hidden.
@@ -93,8 +93,9 @@ def planted(
     for i, family in enumerate(itertools.islice(itertools.cycle(chosen), n)):
         constants, body = _draw_body(family, rng, split, seen)
         cases = _cases(family, constants, rng, n_cases)
-        cut = min(n_shown, len(cases) - 1)
-        yield _function(family, constants, body, cases, rng.sample(names, 1 + family.n_params), cut, f"planted-{split}-{seed}-{i}")
+        code_names = rng.sample(names, 1 + family.n_params)
+        code = render(family, constants, code_names)
+        yield _function(f"planted-{split}-{seed}-{i}", family, code, code_names, cases, n_shown, body)
 
 
 def render(family: Family, constants: Constants, names: Sequence[str]) -> str:
@@ -122,31 +123,27 @@ def _draw_body(family: Family, rng: Random, split: SplitName, seen: set[str]) ->
         redraws += 1
 
 
-def _cases(family: Family, constants: Constants, rng: Random, n_cases: int) -> list[Case]:
-    """Up to `n_cases` cases with distinct inputs, the telling ones first, and what the program answers to each."""
+def _cases(family: Family, constants: Constants, rng: Random, n_cases: int) -> list[tuple[Inputs, str]]:
+    """Up to `n_cases` distinct inputs, the telling ones first, each with the repr of what the program answers."""
     params = ["x", "y"][: family.n_params]
     scope: dict[str, Any] = {}
     exec(render(family, constants, ["f", *params]), scope)  # our own template: trusted
     draws = (family.other(rng, constants) for _ in range(20 * n_cases))
-    cases: dict[str, Case] = {}
-    for values in itertools.chain(family.telling(rng, constants), draws):
-        text = repr(values)
+    cases: dict[str, tuple[Inputs, str]] = {}
+    for inputs in itertools.chain(family.telling(rng, constants), draws):
+        text = repr(inputs)
         if text not in cases:
-            cases[text] = Case(text, returned=repr(scope["f"](*values)))
+            cases[text] = inputs, repr(scope["f"](*inputs))
             if len(cases) == n_cases:
                 break
     return list(cases.values())
 
 
 def _function(
-    family: Family, constants: Constants, body: str, cases: list[Case], names: list[str], cut: int, id: str
+    id: str, family: Family, code: str, names: list[str], outputs: list[tuple[Inputs, str]], n_shown: int, body: str
 ) -> Function:
-    params = names[1:]
-    named = tuple(Case(_keywords(params, case), case.returned) for case in cases)
+    params = tuple(names[1:])
+    cases = tuple(Case(repr(dict(zip(params, inputs, strict=True))), output) for inputs, output in outputs)
+    cut = min(n_shown, len(cases) - 1)
     shown, hidden = tuple(range(cut)), tuple(range(cut, len(cases)))
-    code = render(family, constants, names)
-    return Function(id, names[0], tuple(params), code, named, shown, hidden, "planted", family.name, body, origin=family.name)
-
-
-def _keywords(params: Sequence[str], case: Case) -> str:
-    return repr(dict(zip(params, case.arguments(), strict=True)))
+    return Function(id, names[0], params, code, cases, shown, hidden, "planted", family.name, body)

@@ -1,9 +1,9 @@
-"""Building prompts and targets from a function's shown cases (section 2, step 5). Nothing here ever sees a hidden case."""
+"""Building prompts and targets from a function's shown cases (section 2, step 5); hidden cases are never read here."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -72,13 +72,14 @@ class PromptSettings:
             if name not in LAYOUTS:
                 found.append(("layouts", f"unknown layout {name!r}; known: {', '.join(LAYOUTS)}"))
         if self.evaluation_layout not in LAYOUTS:
-            found.append(("evaluation_layout", f"unknown layout {self.evaluation_layout!r}; known: {', '.join(LAYOUTS)}"))
+            message = f"unknown layout {self.evaluation_layout!r}; known: {', '.join(LAYOUTS)}"
+            found.append(("evaluation_layout", message))
         return found
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A built prompt, which cases it shows (indices into the function's cases, in order), and whether it gives the name.
+    """A built prompt, the cases it shows (indices into the function's cases, in order), and whether it gives the name.
 
     Training prompts count as giving the name when they have the name line, whatever their layout.
     """
@@ -106,7 +107,7 @@ def build_prompt(function: Function, settings: PromptSettings, purpose: Purpose 
 
 
 def draw_cases(shown: Sequence[int], settings: PromptSettings, rng: Random) -> tuple[int, ...]:
-    """k of the showable cases in random order, k uniform on k_min..k_max; all of them when there are no more than k_min."""
+    """k of the showable cases in random order, k uniform on k_min..k_max; all where there are no more than k_min."""
     top = min(len(shown), settings.k_max or len(shown))
     k = rng.randint(min(settings.k_min, top), top)
     return tuple(rng.sample(shown, k))
@@ -120,7 +121,8 @@ def build_target(code: str, lead_in: str = "") -> str:
 def instruction_prompt(function: Function, shown: Sequence[int], *, error_messages: bool = True) -> list[Message]:
     """The same cases for a model that was never trained on this task.
 
-    It is told the name, the keyword arguments and the form of the answer (section 5.4), so that format alone does not count as learning.
+    It is told the name, the keyword arguments and the form of the answer (section 5.4), so that format alone does not
+    count as learning.
     """
     layout = LAYOUTS[EVALUATION_LAYOUT]
     cases = [_render(layout, function, function.cases[i], i, "dict", error_messages) for i in shown]
@@ -135,23 +137,23 @@ def instruction_prompt(function: Function, shown: Sequence[int], *, error_messag
 
 def literal(text: str) -> str:
     """A repr as prompts show it: strings in double quotes, everything else as it is."""
-    if text[:1] == '"' and text[-1:] == '"' or text[:1] != "'":
+    if text[:1] != "'":
         return text
     return '"' + text[1:-1].replace("\\'", "'").replace('"', '\\"') + '"'
 
 
 def _short(function: Function, cases: list[Case], name_given: bool, settings: PromptSettings) -> str:
     signature = f"{function.name if name_given else ''}({', '.join(function.params)})"
-    lines = [_render(SHORT_LAYOUT, function, case, i, "values", settings.error_messages) for i, case in enumerate(cases, 1)]
-    return "\n".join([SHORT_INSTRUCTION.format(signature=signature), *lines])
+    rendered = _render_all(SHORT_LAYOUT, function, cases, settings, lambda: "values")
+    return f"{SHORT_INSTRUCTION.format(signature=signature)}\n{rendered}"
 
 
 def _evaluation(function: Function, cases: list[Case], name_given: bool, settings: PromptSettings, rng: Random) -> str:
     layout = LAYOUTS[settings.evaluation_layout]
     form = "keywords" if layout.is_call else "dict"
-    rendered = [_render(layout, function, case, i, form, settings.error_messages) for i, case in enumerate(cases, 1)]
     name_line = [NAME_LINES[0].format(name=function.name)] * name_given
-    return _in_random_order([INSTRUCTIONS[0], *name_line, layout.between.join(rendered)], rng)
+    rendered = _render_all(layout, function, cases, settings, lambda: form)
+    return _in_random_order([INSTRUCTIONS[0], *name_line, rendered], rng)
 
 
 def _varied(function: Function, cases: list[Case], name_given: bool, settings: PromptSettings, rng: Random) -> str:
@@ -161,16 +163,22 @@ def _varied(function: Function, cases: list[Case], name_given: bool, settings: P
     layout = LAYOUTS[rng.choice(settings.layouts or list(LAYOUTS))]
     header = rng.choice(HEADERS) + "\n" if rng.random() < settings.header_share else ""
     forms = ("keywords", "values") if layout.is_call else ("pairs", "values", "dict")
-    rendered = [
-        _render(layout, function, case, i, rng.choice(forms), settings.error_messages) for i, case in enumerate(cases, 1)
-    ]
-    return _in_random_order([*parts, header + layout.between.join(rendered)], rng)
+    rendered = _render_all(layout, function, cases, settings, lambda: rng.choice(forms))
+    return _in_random_order([*parts, header + rendered], rng)
 
 
 def _in_random_order(parts: list[str], rng: Random) -> str:
     rng.shuffle(parts)
     newlines = rng.choices(_NEWLINES, _NEWLINE_WEIGHTS, k=len(parts))
     return "".join(part + end for part, end in zip(parts, newlines, strict=True)).rstrip("\n") + "\n"
+
+
+def _render_all(
+    layout: Layout, function: Function, cases: list[Case], settings: PromptSettings, form: Callable[[], str]
+) -> str:
+    """All cases in one layout; `form` is asked for every case how its input is written."""
+    messages = settings.error_messages
+    return layout.between.join(_render(layout, function, case, i, form(), messages) for i, case in enumerate(cases, 1))
 
 
 def _render(layout: Layout, function: Function, case: Case, i: int, form: str, error_messages: bool) -> str:

@@ -1,6 +1,6 @@
 """Comparing outputs that exist only as text, because nothing an untrusted program returns is ever rebuilt as an object.
 
-Texts are reprs. They are compared as syntax trees, so that `Counter({'a': 1})` or `Fraction(1, 2)` need no special case.
+Texts are reprs. They are compared as syntax trees, so that `Counter({'a': 1})` or `Fraction(1, 2)` are nothing special.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|<generator object|<function |<bound m
 
 
 def has_address(text: str) -> bool:
-    """Whether a repr shows an object by its memory address or as code, which no other program can reproduce (section 4)."""
+    """Whether a repr shows a memory address or code, which no other program can reproduce (section 4)."""
     return _ADDRESS.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""The words a prompt is made of: 28 instructions, 20 case headers, 8 name lines and 13 case layouts (section 2, step 5)."""
+"""The words of a prompt: 28 instructions, 20 case headers, 8 name lines and 13 case layouts (section 2, step 5)."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ CALL_LAYOUTS = (
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (*RAW_LAYOUTS, *CALL_LAYOUTS)}
 
 SHORT_INSTRUCTION = "Write {signature}."
-"""The one instruction of the short style, which saves tokens: it holds the name and the parameters, so inputs can be bare."""
+"""The one instruction of the short style: it holds the name and the parameters, so that inputs can be bare values."""
 
 SHORT_LAYOUT = Layout("short", "{inputs} -> {output}")
 

@@ -1,11 +1,10 @@
 """Everyday words, each one token in common tokenizers, from which planted functions take their names and constants.
 
-The two lists are disjoint, so that the name of a function or parameter can never be mistaken for one of its constants. No
-name is a keyword, a builtin, a method of a builtin type or a standard module, so that renaming one touches nothing else.
+The two lists are disjoint, so that the name of a function or parameter can never be mistaken for one of its constants.
+No name is a keyword, a builtin, a method of a builtin type or a standard module, so that renaming touches nothing else.
 """
 
-NAMES: tuple[str, ...] = tuple(
-    """
+_NAMES = """
     actor almond alpha amber ankle arrow autumn axe badge bag baker banner barley barn barrel basin basket bat bath
     battery bay beach bee beer beetle bell belt berry beta bike birch bitter bolt book boot bottle bowl brain brake
     brave bread breeze bronze bubble bucket bus butcher butter cabin cable cake calm canal candle canoe canvas
@@ -28,12 +27,12 @@ NAMES: tuple[str, ...] = tuple(
     sweet sword table tea temple tent thin thread thumb thunder ticket tide tiger toad tongue tooth tower toy trail
     train triangle trophy truck tunnel valley van velvet village violin wagon wall wallet warm wasp watch wet whale
     wheat white willow winter wish witch wolf wool wrench wrist writer yellow zinc
-    """.split()
-)
+"""
+
+NAMES: tuple[str, ...] = tuple(_NAMES.split())
 """Function and parameter names."""
 
-WORDS: tuple[str, ...] = tuple(
-    """
+_WORDS = """
     anchor angel angle ant apple arctic arm artist ash back ball bank bar bean bear bed black blue boat bone border
     bow box bridge bright brown brush button camera camp cap car cart castle cat chin circle cloud coast coat coin
     college cook cool cube current curve deck deep delta doctor driver dry dust ear east echo edge engine eye
@@ -43,6 +42,7 @@ WORDS: tuple[str, ...] = tuple(
     ring river room rough school screen sea sharp shop skin sky slow snake snow solar song soup south sphere spring
     square star stone stream street student summer sun switch teacher thick tin toe town track trust water well west
     wheel wide wind window wine wire worm yard young
-    """.split()
-)
+"""
+
+WORDS: tuple[str, ...] = tuple(_WORDS.split())
 """Text constants and text inputs."""

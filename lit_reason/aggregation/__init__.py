@@ -1,0 +1,1 @@
+"""Turning the graded samples of one question into one answer or one estimate."""
