@@ -16,7 +16,7 @@ Source = Literal["planted", "real"]
 
 @dataclass(frozen=True)
 class Case:
-"""Minor version that computes the outputs made here; exact outputs are only comparable within one."""
+    """An input and what the function did with it: it returned (`returned` is a repr) or raised (`error` is the type)."""
 
     kwargs: str
     returned: str | None = None
