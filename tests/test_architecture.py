@@ -24,7 +24,7 @@ REQUIRED = TOP_LEVEL - {"benchmarks", "docs"}
 LEFTOVERS = {"runs", "pools", "build", "dist", "shared"}  # what running leaves behind; git ignores it
 
 # Other files of lit_reason/ are shared, and its other folders are methods' rooms: a new room is known unasked.
-APPLICATION = re.compile(r"lit_reason\.(cli|cli_\w+|study|report)(\.|$)")
+APPLICATION = re.compile(r"lit_reason\.(cli|config|study|report)(\.|$)")
 SHARED_ROOMS = {"sampling", "grading", "sandbox", "aggregation"}
 IMPORTED_INSIDE_FUNCTIONS = {"transformers", "peft", "matplotlib", "datasets"}
 

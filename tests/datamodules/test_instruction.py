@@ -144,6 +144,12 @@ def test_mistakes_in_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+def test_rows_that_ask_nothing_are_not_one_group() -> None:
+    rows = [(f"f:{i}", [{"role": "user", "content": ""}, {"role": "assistant", "content": str(i)}]) for i in range(10)]
+    train, val = split_conversations(rows, 0.2, seed=0)
+    assert (len(train), len(val)) == (8, 2)
+
+
 REQUESTS = st.lists(st.integers(0, 15), min_size=1, max_size=60)
 
 
