@@ -232,7 +232,7 @@ def _plain(number: Any) -> Any:
 
 
 def _number(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 1000 or isinstance(number, int) else f"{number:.3g}"
+    return f"{number:,.0f}" if abs(number) >= 1000 or isinstance(number, int) else f"{number:#.3g}".rstrip(".")
 
 
 def _problem(figure: Figure) -> str:

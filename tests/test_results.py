@@ -123,7 +123,7 @@ def test_difference_is_after_minus_before() -> None:
     rose = difference("pass", "all", before=[0, 0, 1, 0], after=[1, 1, 1, 0])
     assert rose.value == 0.5 and rose.when == "change" and rose.text() == "+50.0 points"
     fell = difference("length", "all", before=[3.0, 5.0], after=[2.0, 2.0])
-    assert fell.value == -2 and fell.text() == "-2" and fell.kind == "mean_difference"
+    assert fell.value == -2 and fell.text() == "-2.00" and fell.kind == "mean_difference"
 
 
 def test_the_summary_puts_before_beside_after() -> None:
