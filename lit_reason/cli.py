@@ -18,6 +18,7 @@ from lit_reason.config.mistakes import COMMAND_LINE, Mistake, UserMistakes, disp
 from lit_reason.config.request import Request, known_command, read_request
 
 if TYPE_CHECKING:
+    from lit_reason.config.checks import Checker
     from lit_reason.run_directory import RunDirectory
 
 OK, FAILED, USER_MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -79,17 +80,22 @@ def _report(arguments: list[str]) -> int:
 
 def _run(request: Request, argv: list[str]) -> int:
     """Check everything, then run the command in its run directory."""
-    from lit_reason.config.checks import checked_values
+    from jsonargparse import ArgumentError
+    from lit_reason.config.checks import Checker
 
-    values = checked_values(request)
+    checker = Checker(request)
+    values = checker.checked()
     from lit_reason.config.launch import Launcher
     from lit_reason.noise import quiet
 
     with ExitStack() as stack:
         stack.enter_context(quiet())
         stack.enter_context(_as_command_line(argv))
-        session = stack.enter_context(_Session(request))
-        Launcher(request.command, values, session.choose)
+        session = stack.enter_context(_Session(request, checker))
+        try:
+            Launcher(request.command, values, session.choose)
+        except ArgumentError as error:  # what only jsonargparse knows; seldom, as the checks come first
+            raise UserMistakes(checker.mistakes or [Mistake("", _last_line(error), origin=None)]) from None
         if session.run is not None and request.command != "prepare" and is_main_process():
             _finish(session.run)
     return OK
@@ -98,8 +104,9 @@ def _run(request: Request, argv: list[str]) -> int:
 class _Session:
     """Chooses the run directory once everything is known, describes it there, and tells relaunched ranks about it."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, checker: Checker) -> None:
         self.request = request
+        self.checker = checker
         self.run: RunDirectory | None = None
         self._lock: IO[str] | None = None
 
@@ -114,27 +121,32 @@ class _Session:
         if self.run is not None and exception[0] is not None and is_main_process():
             _say(f"run directory: {display_path(self.run.path)}")
 
-    def choose(self, config: dict[str, Any], text: str) -> RunDirectory | None:
+    def choose(self, config: dict[str, Any]) -> RunDirectory | None:
         """The launcher's question: where does this run live? None stops after `--print_config`."""
-        from lit_reason.config.checks import check_classes, check_checkpoint
+        from lit_reason.config import cross_checks
         from lit_reason.config.choose_run import choose_run
-        from lit_reason.run_directory import RunSettings
+        from lit_reason.run_directory import RunSettings, as_yaml
 
-        check_classes(self.request, config)
+        settings, mistakes = self.request.settings, list(self.checker.mistakes)
+        mistakes += cross_checks.class_checks(self.checker.groups, config, settings, mistakes)
+        mistakes += cross_checks.machine_checks(config, settings)
+        mistakes += cross_checks.backbone_checks(config, settings)
+        _raise(mistakes)
         if self.request.print_config:
-            print(text, end="")
+            print(as_yaml(config), end="")
             return None
         self.run = _handed_down()
         if self.run is None:
-            origin = self.request.settings.origin(("ckpt_path",))
+            origin = settings.origin(("ckpt_path",))
             run = RunSettings(**config["run"])
             self.run = choose_run(self.request.command, run, config, config.get("ckpt_path"), origin)
-            check_checkpoint(self.request, config, self.run)
+            if self.run.checkpoint is not None:
+                _raise(cross_checks.checkpoint_checks(config, self.run.checkpoint, origin))
             if is_main_process():
-                self._begin(config, text)
+                self._begin(config)
         return self.run
 
-    def _begin(self, config: dict[str, Any], text: str) -> None:
+    def _begin(self, config: dict[str, Any]) -> None:
         """Write down what runs, before anything of it is built."""
         from lit_reason import run_directory as rd
 
@@ -151,7 +163,7 @@ class _Session:
                 problem = f"{display_path(run.path)} is still being trained by another process"
                 raise UserMistakes([Mistake("ckpt_path", problem)])
         self._print_changes(config)
-        rd.write_description(run.path, command, config, text, run.continued)
+        rd.write_description(run.path, command, config, run.continued)
         print(f"run directory: {display_path(run.path)}", flush=True)
         os.environ[_RUN_VARIABLE] = f"{os.getpid()} " + json.dumps(
             [str(run.path), str(run.checkpoint) if run.checkpoint else None, run.continued]
@@ -214,6 +226,18 @@ def _finish(run: RunDirectory) -> None:
     if results.figures:
         Console().print(summary_table(results))
     print(f"report: {display_path(report)}", flush=True)
+
+
+def _raise(mistakes: list[Mistake]) -> None:
+    if mistakes:
+        raise UserMistakes(mistakes)
+
+
+def _last_line(error: Exception) -> str:
+    """jsonargparse explains from the outside in: the innermost reason is what helps."""
+    reasons = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in reasons if not line.startswith(("Given value", "Expected a <class 'NoneType'>", "Subtypes"))]
+    return (telling or reasons or ["the configuration is not valid"])[-1]
 
 
 def _say(line: str) -> None:

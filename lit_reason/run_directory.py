@@ -224,15 +224,29 @@ def lock(run: Path) -> IO[str] | None:
     return stream
 
 
-def write_description(run: Path, command: str, config: Mapping[str, Any], config_text: str, in_place: bool) -> None:
+def as_yaml(config: Mapping[str, Any]) -> str:
+    """A resolved configuration in the words of config.yaml."""
+    import yaml
+
+    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=120)
+
+
+def write_description(run: Path, command: str, config: Mapping[str, Any], in_place: bool) -> None:
     """Write config.yaml and environment.json. An evaluation inside a fit's directory gets files of its own."""
     suffix = f".{command}" if in_place and command != "fit" else ""
-    write_text_atomic(run / f"config{suffix}.yaml", config_text)
+    write_text_atomic(run / f"config{suffix}.yaml", as_yaml(_repeatable(command, config)))
     previous = read_environment(run) if in_place else {}
     described = {"command": command, "resume_hash": resume_hash(config), "model_hash": model_hash(config), **environment()}
     if in_place and command == "fit":
         described["first_started"] = previous.get("first_started", previous.get("started"))
     write_json_atomic(run / f"environment{suffix}.json", described)
+
+
+def _repeatable(command: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that alone starts the command again. Which run to continue is no part of a fit, which checkpoint it
+    branched from is; a time-stamped id stays open, so that it starts a run of its own."""
+    continues = command == "fit" and config.get("ckpt_path") in ("last", "auto")
+    return {**config, "ckpt_path": None} if continues else dict(config)
 
 
 def environment() -> dict[str, Any]:

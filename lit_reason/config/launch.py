@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import PurePath
 from typing import Any
 
-import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, LightningModule, seed_everything
 from lightning.pytorch import Trainer as LightningTrainer
@@ -47,12 +49,12 @@ class Launcher(LightningCLI):
     Args:
         command: fit, validate, test, predict or prepare.
         values: the merged settings, class paths in full.
-        choose: called with the typed configuration and its YAML text before anything is built; raises `UserMistakes`, or
-            returns the run directory, or None to stop there.
+        choose: called with the resolved configuration before anything is built; raises `UserMistakes`, or returns the run
+            directory, or None to stop there.
     """
 
     def __init__(
-        self, command: str, values: dict[str, Any], choose: Callable[[dict[str, Any], str], RunDirectory | None]
+        self, command: str, values: dict[str, Any], choose: Callable[[dict[str, Any]], RunDirectory | None]
     ) -> None:
         self.command = command
         self._choose = choose
@@ -96,19 +98,14 @@ class Launcher(LightningCLI):
         self.seed = int(self.config[self.command].run.seed)
         seed_everything(self.seed, workers=True, verbose=False)
 
-    def typed(self) -> dict[str, Any]:
-        """The whole configuration with every default, as plain values."""
-        return yaml.safe_load(self.config_text())
-
-    def config_text(self) -> str:
-        """The resolved configuration in YAML, the same for the command line that `--config` on it would be."""
-        parser = self._parser(self.command)
-        config = self.config[self.command].clone()
-        return parser.dump(config, skip_none=False, skip_validation=True, format="yaml")
+    def resolved(self) -> dict[str, Any]:
+        """The whole configuration with every default, as plain values: what config.yaml holds."""
+        values = plain(self.config[self.command].as_dict())
+        return {key: values[key] for key in ("run", "model", "data", "trainer", *values) if key in values and key != "config"}
 
     def before_instantiate_classes(self) -> None:
         """Write down what is about to run before anything of it is built."""
-        run = self._choose(self.typed(), self.config_text())
+        run = self._choose(self.resolved())
         self._stopped = run is None
         if run is None:
             return
@@ -136,6 +133,38 @@ class Launcher(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         if not self._stopped:
             super()._run_subcommand(subcommand)
+
+
+def plain(value: Any) -> Any:
+    """Settings as YAML can hold them. jsonargparse's own dump fails where a class has an enum or an object as default.
+
+    Raises:
+        TypeError: the value is of another kind; within a mapping such a key is left out, as only a default can be one.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, enum.Enum):
+        return value.name
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, PurePath | timedelta):
+        return str(value)
+    if isinstance(value, Namespace):
+        value = value.as_dict()
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items() if _is_plain(item)}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    raise TypeError(f"{value!r} is no setting")
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        plain(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _arguments_of(command: str) -> set[str]:

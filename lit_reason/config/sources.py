@@ -42,7 +42,7 @@ class Settings:
         self.origins: dict[Path_, Origin] = {}
         self.mistakes: list[Mistake] = []
         self.notes: list[str] = []
-        self._index = index
+        self.index = index
 
     def add_file(self, name: str) -> None:
         """Merge a YAML file over what is there; unreadable files become mistakes."""
@@ -161,7 +161,7 @@ class _Merge:
 
     def _same_class(self, base: dict[str, Any], name: str, raw: Path_, clean: Path_) -> dict[str, Any]:
         """The base with its settings if it is of class `name`, else only the new name, and a note of what is dropped."""
-        path = self.settings._index.class_path(name) or name
+        path = self.settings.index.class_path(name) or name
         old = base.get("class_path")
         if old is None or old == path:
             return {**base, "class_path": path}
