@@ -1,4 +1,4 @@
-"""The recipe in CONTRIBUTING.md works as it stands: its files alone, in a copy of the tree, are a method that trains."""
+"""The recipe in CONTRIBUTING.md works as it stands: its files, in a copy of the tree, are a method that trains."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TREE = ("train.py", "lit_reason", "datamodules", "callbacks", "configs", "tests", "pyproject.toml", "Makefile",
         "constraints.txt", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
+TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 FILE_BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND_BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def recipe() -> dict[str, str]:
     """The files that the recipe writes: path -> text."""
-    return dict(FILE_BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text("utf-8")))
+    return dict(FILE_BLOCK.findall(TEXT))
 
 
 def commands() -> list[str]:
     """The recipe's command lines."""
-    return [line for block in COMMAND_BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text("utf-8")) for line in block.splitlines()]
+    return [line for block in COMMAND_BLOCK.findall(TEXT) for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +54,8 @@ def run(command: str, folder: Path, *arguments: str) -> subprocess.CompletedProc
     words = shlex.split(command)
     assert words[0] == "python"
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *words[1:], *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    words = [sys.executable, *words[1:], *arguments]
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_recipe_touches_no_shared_file() -> None:
@@ -87,13 +87,14 @@ def test_the_recipe_keeps_the_rules_of_the_house(copy: Path) -> None:
     tests = ["tests/more_ones", "tests/test_architecture.py"]
     done = run("python -m pytest -q -p no:cacheprovider -k 'not breach'", copy, *tests)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert run("python -m ruff check lit_reason/more_ones datamodules/more_ones.py tests/more_ones", copy).returncode == 0
+    linted = run("python -m ruff check lit_reason/more_ones datamodules/more_ones.py tests/more_ones", copy)
+    assert linted.returncode == 0, linted.stdout
 
 
 def digests(folder: Path) -> dict[str, str]:
     """Every source file's digest: running a method changes none."""
-    files = (path for name in TREE for path in ([folder / name] if (folder / name).is_file() else (folder / name).rglob("*")))
+    files = [path for name in TREE for path in (folder / name, *(folder / name).rglob("*")) if path.is_file()]
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files if path.is_file() and "__pycache__" not in path.parts
+        for path in files if "__pycache__" not in path.parts
     }
