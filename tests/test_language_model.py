@@ -87,6 +87,6 @@ def test_flops_count_executed_products():
     for p in target_loss.decoder.layers[1].parameters():
         p.requires_grad_(True)
     flops = training_flops(target_loss.decoder, target_loss.head)
-    first = 2 * 64 * 64  # q_proj: the first trainable product needs no gradient of its input, counted as if it were frozen below
+    first = 64 * 64  # q_proj has no gradient of its input to compute: nothing below it trains
     assert flops.per_token == 2 * layer + 2 * 3 * layer - 2 * first
     assert flops.per_target == 2 * 2 * 64 * target_loss.head.shape[0]
