@@ -1,0 +1,182 @@
+"""The zygote: a small interpreter that forks one child per program, and outlives all of them.
+
+Requests come as two frames: a header with limits, which the zygote reads, then the program, which only the child
+reads. With `Buffer` this keeps every program and its results out of the memory that later children inherit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+from importlib.machinery import ModuleSpec
+from typing import Any, NoReturn
+
+from . import harness, landlock, protocol
+from .lockdown import Lockdown
+from .supervisor import Bounds, Supervisor, kill
+
+REFUSED = 72
+"""Exit status of a child that could not enter its walls or read its program."""
+
+# What small programs import most, so that the import costs them nothing.
+_PRELOAD = """array bisect calendar cmath collections.abc copy csv dataclasses datetime decimal enum fractions functools
+hashlib heapq io itertools math numbers operator random re statistics string struct textwrap time traceback typing
+unicodedata zlib"""
+_INT_DIGITS = 100_000
+"""Python's own 4,300 fails honest programs; this many digits still convert within a fraction of a second."""
+
+
+def main() -> NoReturn:
+    """Serve programs from standard input until it ends."""
+    requests, replies = _take_standard_streams()
+    setup = protocol.receive(requests)
+    _prefer_as_victim()
+    for name in _PRELOAD.split():
+        importlib.import_module(name)
+    sys.meta_path.append(_PackageFinder(setup["packages"]))
+    sys.set_int_max_str_digits(_INT_DIGITS)
+    _leave_no_trace()
+    lockdown = Lockdown(setup["directory"], setup["packages"].values(), setup["without"])
+    gc.freeze()  # children leave the shared pages alone
+    protocol.send(replies, {"standing": sorted(lockdown.standing), "landlock": landlock.abi()})
+    os.dup2(harness.RECORDS_FD, 2)  # a start that fails is told on standard error; from here on nobody reads it
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        _serve(requests, replies, lockdown)
+    except (protocol.Closed, BrokenPipeError):
+        _empty(lockdown.directory)
+        with contextlib.suppress(OSError):  # the parent was faster, or the directory above is not ours to change
+            os.rmdir(lockdown.directory)
+    os._exit(0)
+
+
+def _serve(requests: int, replies: int, lockdown: Lockdown) -> NoReturn:
+    supervisor = Supervisor(requests, lockdown.directory)
+    while True:
+        header = protocol.receive(requests)
+        _warm(header["warm"])
+        reply = _run(header, requests, lockdown, supervisor)
+        if reply["ending"] == "orphan":
+            raise protocol.Closed
+        protocol.send(replies, reply)
+        supervisor.output.write_to(replies)
+        supervisor.records.write_to(replies)
+        _empty(lockdown.directory)
+
+
+def _run(header: dict[str, Any], requests: int, lockdown: Lockdown, supervisor: Supervisor) -> dict[str, Any]:
+    output, output_end = os.pipe()
+    records, records_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _child(header, requests, (output_end, records_end), lockdown)
+    os.close(output_end)
+    os.close(records_end)
+    bounds = Bounds(header["wall_seconds"], header["step_seconds"], header["output_bytes"], header["record_bytes"])
+    try:
+        ending, status, seconds = supervisor.watch(pid, output, records, bounds)
+    except protocol.Closed:
+        kill(pid)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        os.close(output)
+        os.close(records)
+    return {
+        "ending": "refused" if ending == "exit" and status == REFUSED else ending,
+        "status": status,
+        "seconds": seconds,
+        "output": min(supervisor.output.size, bounds.output_bytes),
+        "records": min(supervisor.records.size, bounds.record_bytes),
+    }
+
+
+def _child(header: dict[str, Any], requests: int, ends: tuple[int, int], lockdown: Lockdown) -> NoReturn:
+    """Everything here runs before the program, except the last line of the inner `try`."""
+    status = REFUSED
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.setsid()
+        program = protocol.receive(requests)
+        # Both pipe ends lie above 3, where standard streams and the records belong.
+        os.dup2(ends[0], 1)
+        os.dup2(ends[1], harness.RECORDS_FD)
+        lockdown.enter(header["wall_seconds"], header["memory_mb"])
+        status = 1
+        harness.run(program)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+class _PackageFinder:
+    """Finds the few packages outside the standard library that programs may import; nothing else is on `sys.path`."""
+
+    def __init__(self, packages: dict[str, str]) -> None:
+        self._packages = packages
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """The spec of a permitted top-level package or module; its submodules are found as usual."""
+        location = self._packages.get(name)
+        if location is None:
+            return None
+        if not os.path.isdir(location):
+            return importlib.util.spec_from_file_location(name, location)
+        start = os.path.join(location, "__init__.py")
+        return importlib.util.spec_from_file_location(name, start, submodule_search_locations=[location])
+
+
+def _take_standard_streams() -> tuple[int, int]:
+    """Move the two pipes to the parent out of the way and leave /dev/null in their place, and on descriptor 3."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, harness.RECORDS_FD)
+    requests, replies = os.dup(0), os.dup(1)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    return requests, replies
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    raise protocol.Closed
+
+
+def _prefer_as_victim() -> None:
+    """Where memory runs out, the kernel shall end a program and never the training beside it."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as stream:
+        stream.write("1000")
+
+
+def _leave_no_trace() -> None:
+    """What programs find: no environment but the time zone, no way to import this package, no arguments."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "jail"]:
+        del sys.modules[name]
+    del sys.path[0]
+    sys.argv = ["program"]
+    sys.dont_write_bytecode = True
+    os.environ.clear()
+    os.environ["TZ"] = "UTC"
+
+
+def _warm(packages: list[str]) -> None:
+    """Import trusted packages once, for all later children."""
+    for name in packages:
+        if name not in sys.modules:
+            with contextlib.suppress(Exception):  # the program that asked for it will meet the error itself
+                importlib.import_module(name)
+            gc.freeze()
+
+
+def _empty(directory: str) -> None:
+    """Delete what the program left: files only, since it could make nothing else behind its walls."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
