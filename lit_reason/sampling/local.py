@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 
-from lit_reason.progress import track
+from lit_reason.progress import Job
 from lit_reason.records import FinishReason, Question, Sample
 from lit_reason.sampling.draws import draw_tokens, restrict, uniforms
 from lit_reason.sampling.protocol import SampleKey, SamplingSettings, missing
@@ -67,11 +66,15 @@ class TransformersSampler:
     ) -> Iterator[list[Sample]]:
         """Yield the missing samples, one list a batch."""
         rows = self._rows(missing(questions, settings.n, done), settings)
-        batches = list(self._batches(rows, settings))
-        ended = (row for batch in batches for row in self._decode(batch, settings))
-        tracked = track(ended, "sampling", total=len(rows), unit="samples")
-        for batch in batches:
-            yield [self._finished(row, settings) for row in islice(tracked, len(batch))]
+        with Job("sampling", total=len(rows), unit="samples") as job:
+
+            def report() -> None:
+                ended = sum(row.finish_reason is not None for row in rows)
+                job.update(ended, note=lambda: f"{sum(len(row.tokens) for row in rows):,} tokens")
+
+            for batch in self._batches(rows, settings):
+                self._decode(batch, settings, report)
+                yield [self._finished(row, settings) for row in batch]
 
     def _rows(self, wanted: list[tuple[Question, int]], settings: SamplingSettings) -> list[_Row]:
         prompts = {question.id: self.chat.prompt_ids(question.prompt) for question, _ in wanted}
@@ -80,7 +83,9 @@ class TransformersSampler:
         for question, index in wanted:
             prompt = prompts[question.id]
             room = max(0, context - len(prompt)) if prompt else 0
-            rows.append(_Row(question.id, index, prompt, limit=min(room, settings.max_new_tokens)))
+            row = _Row(question.id, index, prompt, limit=min(room, settings.max_new_tokens))
+            row.finish_reason = None if room else "length"
+            rows.append(row)
         return sorted(rows, key=lambda row: (-len(row.prompt), row.question_id, row.sample_index))
 
     def _batches(self, rows: list[_Row], settings: SamplingSettings) -> Iterator[list[_Row]]:
@@ -93,25 +98,23 @@ class TransformersSampler:
             start += count
 
     @torch.no_grad()
-    def _decode(self, rows: list[_Row], settings: SamplingSettings) -> Iterator[_Row]:
-        """Yield every row of one batch once it has ended."""
-        yield from (row for row in rows if not row.limit)
-        live = [row for row in rows if row.limit]
+    def _decode(self, rows: list[_Row], settings: SamplingSettings, report: Callable[[], None]) -> None:
+        """Generate until every row of the batch has ended; `report` is called after each token."""
+        live = [row for row in rows if row.finish_reason is None]
         ids, mask = _left_padded([row.prompt for row in live], self._padding_id(), self.model.device)
         ends, cache = _Ends(self.tokenizer, self._end_ids(), settings), None
         while live:
             chooser = _Chooser(live, settings, self.model)
             output = self.model.generate(
                 input_ids=ids, attention_mask=mask, position_ids=_positions(mask), past_key_values=cache,
-                logits_processor=[chooser], stopping_criteria=[_Retire(live, chooser, ends)],
+                logits_processor=[chooser], stopping_criteria=[_Retire(live, chooser, ends, report)],
                 max_new_tokens=max(row.limit - len(row.tokens) for row in live), do_sample=False,
                 eos_token_id=sorted(self._end_ids()) or None, pad_token_id=self._padding_id(),
                 repetition_penalty=1.0, no_repeat_ngram_size=0,  # a model's own defaults must not shape the answers
                 use_cache=True, return_dict_in_generate=True,
             )
-            yield from (row for row in live if row.finish_reason)
-            keep = torch.tensor([i for i, row in enumerate(live) if not row.finish_reason], device=ids.device)
-            live = [row for row in live if not row.finish_reason]
+            keep = torch.tensor([i for i, row in enumerate(live) if row.finish_reason is None], device=ids.device)
+            live = [row for row in live if row.finish_reason is None]
             if not live:
                 return
             ids = output.sequences[keep]
@@ -130,7 +133,7 @@ class TransformersSampler:
             text=text[: end_of_answer(text, settings)],
             n_prompt_tokens=len(row.prompt),
             n_tokens=len(row.tokens),
-            finish_reason=row.finish_reason or "length",
+            finish_reason=cast(FinishReason, row.finish_reason),
             logprob=float(sum(row.logprobs)),
             token_ids=row.tokens if self.keep_tokens else None,
             token_logprobs=row.logprobs if self.keep_tokens else None,
@@ -209,8 +212,8 @@ class _Ends:
 class _Retire:
     """A stopping criterion that notes every row's new token, and ends the call once enough rows have ended."""
 
-    def __init__(self, rows: list[_Row], chooser: _Chooser, ends: Callable[[_Row], FinishReason | None]) -> None:
-        self._rows, self._chooser, self._ends = rows, chooser, ends
+    def __init__(self, rows: list[_Row], chooser: _Chooser, ends: _Ends, report: Callable[[], None]) -> None:
+        self._rows, self._chooser, self._ends, self._report = rows, chooser, ends, report
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
         newest = zip(self._rows, input_ids[:, -1].tolist(), self._chooser.latest_logprobs, strict=True)
@@ -219,6 +222,7 @@ class _Retire:
                 row.tokens.append(token)
                 row.logprobs.append(logprob)
                 row.finish_reason = self._ends(row)
+        self._report()
         ended = sum(row.finish_reason is not None for row in self._rows)
         return torch.full((len(self._rows),), ended >= RETIRE_SHARE * len(self._rows), device=input_ids.device)
 

@@ -24,8 +24,9 @@ class LongerThanThree:
     def grade_all(self, pairs):
         for question, sample in pairs:
             self.graded[question.id, sample.sample_index] += 1
-            status = "right" if len(sample.text) > 3 else "wrong"
-            yield Grade(sample.pool_key, question.id, sample.sample_index, self.name, status, score=float(status == "right"))
+            length = len(sample.text)
+            status = "right" if length > 3 else "wrong"
+            yield Grade(sample.pool_key, question.id, sample.sample_index, self.name, status, score=float(length))
 
 
 class Interrupted(Exception):
@@ -114,7 +115,8 @@ def test_several_graders_give_a_row_each_and_a_share_of_questions_is_its_own(mak
         def grade_all(self, pairs):
             return (replace(grade, status="unparsed", grader=self.name) for grade in super().grade_all(pairs))
 
-    shares = [evaluate(questions[rank::3], make_sampler(), [LongerThanThree(), Never()], pool, SETTINGS) for rank in range(3)]
+    graders = [LongerThanThree(), Never()]
+    shares = [evaluate(questions[rank::3], make_sampler(), graders, pool, SETTINGS) for rank in range(3)]
     rows = [(r.question.id, r.sample.sample_index, r.grade.grader) for share in shares for r in share.rows]
     assert len(set(rows)) == len(rows) == 8 * 2 * 2
     assert {r.grade.status for share in shares for r in share.rows if r.grade.grader == "never@1"} == {"unparsed"}
@@ -124,7 +126,8 @@ def test_missing_answers_count_as_wrong_and_strangers_are_ignored_all_with_their
     class Lossy(Counting):
         def sample(self, questions, settings, done=frozenset()):
             for batch in self.sampler.sample(questions, settings, done):
-                yield [replace(s, question_id="q9") if s.question_id == "q1" else s for s in batch if s.question_id != "q2"]
+                kept = [sample for sample in batch if sample.question_id != "q2"]
+                yield [replace(sample, question_id="q9") if sample.question_id == "q1" else sample for sample in kept]
 
     class Sloppy(LongerThanThree):
         def grade_all(self, pairs):

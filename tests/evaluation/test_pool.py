@@ -36,13 +36,14 @@ def test_everything_comes_back_as_it_was_written(pool):
     pool.append_samples([full, sample("a", 0)])
     pool.append_samples([sample("a", 1)])
     pool.append_samples([])
-    pool.append_grades("g@1", [grade("a", 0, detail={"kind": "ok", "x": [1, None]}, score=0.5, answer="1", answer_key="1")])
+    detail = {"kind": "ok", "x": [1, None]}
+    pool.append_grades("g@1", [grade("a", 0, detail=detail, score=0.5, answer="1", answer_key="1")])
     again = SamplePool(pool.folder)
     assert again.questions() == QUESTIONS
     assert [(s.question_id, s.sample_index) for s in again.samples()] == [("a", 0), ("a", 1), ("b", 1)]
     assert again.samples()[-1] == replace(full, pool_key=pool.key)
     assert again.done() == {("a", 0), ("a", 1), ("b", 1)}
-    assert again.grades("g@1")[0].detail == {"kind": "ok", "x": [1, None]}
+    assert again.grades("g@1")[0].detail == detail
     assert again.graded("g@1") == {("a", 0)} and again.graded("other@1") == set()
     assert len(list((pool.folder / "samples").iterdir())) == 2, "one file a flush, none for nothing"
 

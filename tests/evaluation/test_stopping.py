@@ -1,7 +1,8 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lit_reason.grading.code import extract_code
 from lit_reason.sampling import SamplingSettings
 from lit_reason.sampling.stopping import end_of_answer, may_end
 
@@ -20,7 +21,10 @@ PYTHON = SamplingSettings(stop_after_block=("python", "py"))
         ("```python\nx = 1\n``", None),
         ("```python\ns = '```'\n", None),
         ("```python", None),
-        ("inline ```python\nx\n```", None),
+        ("inline ```python\nx\n```, so", "inline ```python\nx\n```"),
+        ("~~~py title=a\nx\n~~~ so", "~~~py title=a\nx\n~~~"),
+        ("````python\n```\nx\n```\n", None),
+        ("```\na\n```python\nb\n```\nc", None),
         ("", None),
     ],
 )
@@ -42,3 +46,14 @@ def test_no_end_is_overlooked_by_the_cheap_check(text):
         if end_of_answer(text[:length], PYTHON) is not None:
             assert may_end(text[max(0, length - 3) : length], PYTHON)
             return
+
+
+PIECES = ["```", "python", "py", "\n", "x = 1", " ", "~~~", "`", "text"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@example("```\nfoo\n```python\nb\n```\n\n```python\nc\n```")
+def test_cutting_never_changes_the_program_that_is_graded(text):
+    """The cut is only a matter of time saved: the extraction finds the same program in the whole text."""
+    end = end_of_answer(text, SamplingSettings(stop_after_block=("python", "py", "python3", "py3")))
+    assert extract_code(text[:end]) == extract_code(text)
