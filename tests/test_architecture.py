@@ -7,6 +7,7 @@ file breaks it: a rule that cannot find its own breach is no rule.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -36,10 +37,10 @@ MAX_FUNCTION_LINES = 80
 
 def arrows(root: Path) -> list[str]:
     """train.py -> application -> callbacks, datamodules -> method rooms -> shared rooms -> records."""
-    found = []
+    found, rooms = [], _rooms(root)
     for path, module in _modules(root):
         for line, target in _imports(path, module):
-            why = _forbidden(module, target, _rooms(root))
+            why = _forbidden(module, target, rooms)
             if why:
                 found.append(f"{_place(root, path, line)} imports {target}: {why}")
     return found
@@ -49,7 +50,7 @@ def lazy_imports(root: Path) -> list[str]:
     """Heavy libraries are imported where they are used, or every command would wait for them."""
     found = []
     for path, _ in _modules(root):
-        for node in _top_level(ast.parse(path.read_text("utf-8"))):
+        for node in _top_level(_parsed(path.read_text("utf-8"))):
             for name in _absolute_names(node):
                 if name.split(".")[0] in IMPORTED_INSIDE_FUNCTIONS:
                     found.append(f"{_place(root, path, node.lineno)} imports {name} at the top")
@@ -72,7 +73,7 @@ def sizes(root: Path) -> list[str]:
         text = path.read_text("utf-8")
         if text.count("\n") > MAX_FILE_LINES:
             found.append(f"{path.relative_to(root)} has {text.count(chr(10))} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(_parsed(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _body_lines(node) > MAX_FUNCTION_LINES:
                 found.append(f"{_place(root, path, node.lineno)} {node.name} has {_body_lines(node)} lines")
     return found
@@ -96,7 +97,7 @@ def annotations(root: Path) -> list[str]:
     """Every function says what it takes and returns; public modules, classes and functions have a docstring."""
     found = []
     for path, _ in _modules(root):
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = _parsed(path.read_text("utf-8"))
         if tree.body and not ast.get_docstring(tree):
             found.append(f"{path.relative_to(root)} has no docstring")
         found += [f"{_place(root, path, line)} {what}" for line, what in _undocumented(tree)]
@@ -142,22 +143,30 @@ def test_this_tree_keeps_the_rule(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize(("rule", "file", "text", "message"), BREACHES)
-def test_a_breach_is_found(rule: Rule, file: str, text: str, message: str, tmp_path: Path) -> None:
-    copy = _copy(tmp_path)
-    before = rule(copy)
+def test_a_breach_is_found(rule: Rule, file: str, text: str, message: str, copy: Path) -> None:
     broken = copy / file
+    original = broken.read_text("utf-8") if broken.exists() else None
+    assert not any(message in violation for violation in rule(copy))
     broken.parent.mkdir(parents=True, exist_ok=True)
     broken.write_text(text, "utf-8")
-    new = [violation for violation in rule(copy) if violation not in before]
-    assert any(message in violation for violation in new), new
+    try:
+        found = rule(copy)
+    finally:
+        if original is None:
+            broken.unlink()
+        else:
+            broken.write_text(original, "utf-8")
+    assert any(message in violation for violation in found), found
 
 
 def test_every_rule_has_a_breach() -> None:
     assert {rule for rule, *_ in BREACHES} == set(RULES)
 
 
-def _copy(folder: Path) -> Path:
-    copy = folder / "tree"
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree to break, one file at a time."""
+    copy = tmp_path_factory.mktemp("architecture") / "tree"
     for name in sorted(TOP_LEVEL):
         source = ROOT / name
         if source.is_dir():
@@ -220,7 +229,7 @@ def _modules(root: Path) -> Iterator[tuple[Path, str]]:
 
 def _imports(path: Path, module: str) -> Iterator[tuple[int, str]]:
     """`(line, dotted target)` of every import in the file, inside functions too, and of module names in strings."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(_parsed(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -284,6 +293,12 @@ def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines of the body without its docstring."""
     body = node.body[1:] if ast.get_docstring(node) else node.body
     return (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+@functools.cache
+def _parsed(text: str) -> ast.Module:
+    """The syntax tree of a file's text; breaches change one file of many, so most are parsed once."""
+    return ast.parse(text)
 
 
 def _python_files(root: Path) -> Iterator[Path]:
