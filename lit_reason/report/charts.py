@@ -44,7 +44,7 @@ def learning_curve(run: Run) -> Chart | None:
     lines.append(svg.Line("training", thinned(smoothed(training))))
     if validation:
         lines.append(svg.Line("validation", thinned(validation), "control"))
-    panels = [svg.Panel("Loss per target token", lines, 200)]
+    panels = [svg.Panel("Loss", lines, 200)]
     if rate := run.metrics.get("train/lr"):
         panels.append(svg.Panel("Learning rate", [svg.Line("learning rate", thinned(rate), "second")], 52,
         from_zero=True))
@@ -63,18 +63,19 @@ def throughput(run: Run) -> Chart | None:
 
 
 def by_family(run: Run) -> Chart | None:
-    """The headline measure for whole splits and for their parts."""
+    """The headline measure for whole splits and for their parts, where it is a share or lies between 0 and 1 anyway."""
     measure = story.headline_measure(run.results)
-    families, whole = story.family_table(run.results), story.main_table(run.results)
-    if not measure or not families.rows:
+    families = {split: at for (_, split), at in story.family_table(run.results).rows.items()}
+    whole = {split: at for (name, split), at in story.main_table(run.results).rows.items() if name == measure}
+    if not measure or not families or not all(map(_is_fraction, [*families.values(), *whole.values()])):
         return None
     rows = []
-    for (name, split), at in whole.rows.items():
-        if name == measure:
-            rows.append(_interval_row(f"{split}, all", at, strong=True))
-            parts = [(part, figures) for (_, part), figures in families.rows.items() if part.startswith(f"{split}/")]
-            rows += [_interval_row(part.partition("/")[2], figures) for part, figures in parts]
-    return _both(lambda width: svg.interval_chart(rows, f"{story.words(measure)} by family", width)) if rows else None
+    for split in dict.fromkeys([*whole, *(part.partition("/")[0] for part in families)]):
+        if split in whole:
+            rows.append(_interval_row(f"{split}, all", whole[split], strong=True))
+        parts = [part for part in families if part.startswith(f"{split}/")]
+        rows += [_interval_row(part.partition("/")[2], families[part]) for part in parts]
+    return _both(lambda width: svg.interval_chart(rows, f"{story.words(measure)} by family", width))
 
 
 def verdicts(run: Run) -> Chart | None:
@@ -119,6 +120,11 @@ def _interval_row(label: str, at: dict[str, Figure], strong: bool = False) -> sv
     ]
     last = list(shown.values())[-1]
     return svg.IntervalRow(story.words(label), marks, f"n {last.n:,}" if last.n else "", strong)
+
+
+def _is_fraction(at: dict[str, Figure]) -> bool:
+    values = [x for when, f in at.items() if when != "change" for x in (f.value, *(f.ci95 or ()))]
+    return all(0 <= value <= 1 for value in values)
 
 
 def _part(kind: str, share: float) -> tuple[str, float, str]:

@@ -118,7 +118,7 @@ def _results(run_dir: Path, notes: list[str]) -> Results:
     try:
         return Results.load(run_dir)
     except (OSError, ValueError) as error:
-        notes.append(str(error))
+        notes.append(str(error).replace(f"{run_dir}/", ""))
         return Results()
 
 

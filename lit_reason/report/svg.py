@@ -160,13 +160,13 @@ def number(value: float) -> str:
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers from at or below `low` to at or above `high`, spaced 1, 2 or 5 times a power of ten."""
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value, but for rounding
         low, high = low - (abs(low) or 1) * 0.5, low + (abs(low) or 1) * 0.5
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
 def _resolved(rules: str, properties: str) -> str:
@@ -215,7 +215,7 @@ def _legend(panel: Panel, right: float, top: float) -> list[Markup]:
 
 def _label(text: str, left: float, y: float, style: str) -> Markup:
     """A row label that ends at the axis, shortened to what fits there; the whole text is its tooltip."""
-    fits = int((left - 14) / 6.3)
+    fits = int((left - 14) / 6.5)
     short = text if len(text) <= fits else text[: fits - 1] + "…"
     return tag("text", short, tag("title", text), x=left - 12, y=y + 4, class_=style, text_anchor="end")
 

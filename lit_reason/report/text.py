@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 LONGEST = 6_000
 """Characters of one text that are shown; a model that repeats itself for pages makes no page of pages."""
 
-_FENCED = re.compile(r"^```[^\n]*\n(?P<code>.*?)(?=^```|\Z)", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^```[^\n]*\n(?P<code>.*?)(?:^```|\Z)", re.MULTILINE | re.DOTALL)
 
 # Control characters are no HTML, and direction marks can make code read differently from how it runs: both are shown.
 _VISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {127: "␡"}
@@ -35,7 +35,8 @@ def python(code: str) -> Markup:
     from pygments.lexers import PythonLexer
 
     lexer = PythonLexer(stripnl=False, ensurenl=False)
-    return Markup(highlight(code, lexer, HtmlFormatter(nowrap=True, classprefix="py-")))
+    coloured = highlight(code, lexer, HtmlFormatter(nowrap=True, classprefix="py-"))
+    return Markup(coloured if code.endswith("\n") else coloured.removesuffix("\n"))
 
 
 def _with_coloured_fences(text: str) -> Markup:

@@ -32,7 +32,7 @@ class Browser:
         # The browser reads commands from descriptor 3 and answers on 4; a shell is the plain way to number them so.
         redirect = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
         self._process = subprocess.Popen(
-            ["sh", "-c", redirect, CHROMIUM, *flags], pass_fds=(to_browser, from_browser),
+            ["bash", "-c", redirect, CHROMIUM, *flags], pass_fds=(to_browser, from_browser),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_browser)
