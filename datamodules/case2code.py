@@ -10,9 +10,10 @@ from datamodules.token_data import TokenDataModule
 from lit_reason.batches import Loading, TokenDocument
 from lit_reason.case2code.functions import Function
 from lit_reason.case2code.names import rename
-from lit_reason.case2code.pipeline import RealSettings
+from lit_reason.case2code.pipeline import build, real_functions
 from lit_reason.case2code.planted import PlantedSettings
 from lit_reason.case2code.prompts import Prompt, PromptSettings, Purpose, build_prompt, build_target, instruction_prompt
+from lit_reason.case2code.settings import RealSettings
 from lit_reason.records import Question
 
 Split = Literal["train", "val", "test"]
@@ -67,7 +68,7 @@ class Case2CodeDataModule(TokenDataModule):
     def prepare_data(self) -> None:
         """Build the cache of real functions, unless it is complete; planted ones are generated where they are used."""
         if self.real.in_use:
-            self.real.functions("train")
+            build(self.real)
 
     def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
         """One document a function: the prompt, and the source as target."""
@@ -87,7 +88,7 @@ class Case2CodeDataModule(TokenDataModule):
     def rows(self, split: Split, purpose: Purpose) -> list[Row]:
         """The functions of a split with their prompts; prompts over the length limit are left out and counted."""
         if (split, purpose) not in self._rows:
-            functions = [*self.planted.functions(split), *(self.real.functions(split) if self.real.in_use else [])]
+            functions = [*self.planted.functions(split), *(real_functions(self.real, split) if self.real.in_use else [])]
             rows = [(function, build_prompt(function, self.prompts, purpose)) for function in functions]
             kept = [row for row in rows if len(row[1].text) <= self.prompts.max_chars]
             if len(kept) < len(rows):

@@ -16,7 +16,7 @@ Source = Literal["planted", "real"]
 
 @dataclass(frozen=True)
 class Case:
-    """An input and what the function did with it: it returned (`returned` is a repr) or raised (`error` is the type)."""
+    """An input and what the function did with it: it returned (`returned` is a repr) or raised (`error` is a type)."""
 
     kwargs: str
     returned: str | None = None

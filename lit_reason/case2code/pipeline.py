@@ -1,80 +1,221 @@
-"""From source files to graded tasks: harvest, write inputs, execute, filter, choose cases; cached and restartable."""
+"""From source files to tasks: harvest, write inputs, execute, filter, choose cases; cached and restartable.
+
+The cache folder holds `functions.jsonl` and `rejected.jsonl`, to which every function is appended as it is done, and
+`reasons.json`, which appears when all are. A run that was killed goes on behind what it had written; a line that the
+kill cut short is not counted as done (section 10 L).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+import ast
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
 
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
+from filelock import FileLock
 
-from lit_reason.case2code.functions import Function
+from lit_reason.case2code.cases import choose_cases
+from lit_reason.case2code.execute import Executor, trial_score
+from lit_reason.case2code.filters import Rules, judge
+from lit_reason.case2code.functions import PYTHON, Function
+from lit_reason.case2code.harvest import Candidate, harvest, source_version
+from lit_reason.case2code.inputs import Signature, Writer
 from lit_reason.case2code.names import split_of
+from lit_reason.case2code.settings import RealSettings
+from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, write_json_atomic
+from lit_reason.progress import track
+from lit_reason.sandbox import CallResult, Program
 
-CORPUS = ("stdlib", "algorithms", "sympy", "networkx", "more_itertools", "toolz", "boltons", "labmath")
+VERSION = 1
+"""Part of the cache's key; raise it when the same settings would give other functions than before."""
+
+_CHUNK = 32
+_TRIALS = ((8, 3), (24, 2))
+"""(signatures, inputs of each) in the first and in the second round of trials."""
+
+_GOOD_SCORE = 4.0
+"""A signature with this score (three calls returned, two or more results differ) needs no second round."""
+
+_UNUSED = ("n_train", "n_val", "n_test", "held_out_share", "workers", "allow_unprotected")
+"""Settings that do not change what is built."""
+
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class RealSettings:
-    """Where real functions come from and how they become tasks.
+class EmptyCorpus(ValueError):
+    """Nothing passed the rules and filters; the message is the histogram of reasons (section 11)."""
 
-    Args:
-        sources: `stdlib`, names of installed packages, folders of .py files, or .jsonl files; empty for none.
-        n_train: Most training functions; null means all.
-        n_val: Most validation functions; null means all.
-        n_test: Most test functions; null means all.
-        held_out_share: Share of the functions held out, half for validation and half for the test.
-        evaluation_sets: .jsonl files with `code` (or `content`) of functions that must not be harvested (rule R10).
-        max_lines: Longest function in lines (rule R8).
-        max_chars: Longest function in characters (rule R8).
-        n_inputs: Inputs written for a function.
-        n_cases: Most cases kept of them.
-        max_shown: How many cases prompts may show at most.
-        hidden_share: Smallest share of the cases that stays hidden.
-        drop_constant: Drop functions with one constant output.
-        max_error_share: Drop functions of which a larger share of the cases raises.
-        min_distinct: Fewest distinct outputs; predicates need both of theirs.
-        call_seconds: Time for one call.
-        seed: Seed of inputs and of the choice of cases.
-        workers: Programs that run at once.
-        allow_unprotected: Run even where the system cannot isolate programs.
-    """
 
-    sources: list[str] = field(default_factory=lambda: list(CORPUS))
-    n_train: NonNegativeInt | None = None
-    n_val: NonNegativeInt | None = None
-    n_test: NonNegativeInt | None = None
-    held_out_share: ClosedUnitInterval = 0.4
-    evaluation_sets: list[str] = field(default_factory=list)
-    max_lines: PositiveInt = 60
-    max_chars: PositiveInt = 4096
-    n_inputs: PositiveInt = 36
-    n_cases: PositiveInt = 24
-    max_shown: PositiveInt = 10
-    hidden_share: ClosedUnitInterval = 1 / 3
-    drop_constant: bool = True
-    max_error_share: ClosedUnitInterval = 0.5
-    min_distinct: PositiveInt = 3
-    call_seconds: PositiveFloat = 0.2
-    seed: int = 0
-    workers: PositiveInt = 2
-    allow_unprotected: bool = False
+@dataclass
+class Work:
+    """A candidate on its way: it leaves with a `function` or with a `reason`."""
+
+    candidate: Candidate
+    seed: int
+    signature: Signature | None = None
+    reason: str | None = None
+    function: Function | None = None
 
     @property
-    def in_use(self) -> bool:
-        """Whether any real function is asked for."""
-        return bool(self.sources) and (self.n_train, self.n_val, self.n_test) != (0, 0, 0)
+    def id(self) -> str:
+        """Where the function comes from does not matter to what it is."""
+        return f"real-{self.candidate.body}"
 
-    def problems(self) -> list[tuple[str, str]]:
-        """(key, message) for every setting that contradicts another."""
-        return []
+    @cached_property
+    def writer(self) -> Writer:
+        """Writes the inputs of this function."""
+        node = ast.parse(self.candidate.source).body[0]
+        assert isinstance(node, ast.FunctionDef)
+        return Writer.for_function(node, f"{self.seed}/{self.candidate.body}")
 
-    def functions(self, split: Literal["train", "val", "test"]) -> list[Function]:
-        """The functions of one split, in the order of their bodies' hashes."""
-        raise NotImplementedError
+    def program(self, calls: Iterable[str]) -> Program:
+        """The candidate with these calls."""
+        return Program(self.candidate.code, self.candidate.name, tuple(calls))
 
 
-def _splits(held_out_share: float) -> dict[str, float]:
-    return {"train": 1 - held_out_share, "val": held_out_share / 2, "test": held_out_share / 2}
+def real_functions(settings: RealSettings, split: Literal["train", "val", "test"]) -> list[Function]:
+    """The functions of one split in the order of their bodies' hashes; builds the cache if it is not complete.
+
+    A body's hash alone decides on its split and place, so that other sources or a restart never move a function.
+
+    Raises:
+        EmptyCorpus: with the reasons, when nothing is left.
+        SandboxUnavailable: where functions would have to run without isolation and that is not allowed.
+    """
+    folder = build(settings)
+    share = settings.held_out_share
+    shares = {"train": 1 - share, "val": share / 2, "test": share / 2}
+    most = {"train": settings.n_train, "val": settings.n_val, "test": settings.n_test}[split]
+    functions = {f.id: f for f in _read_functions(folder)}
+    chosen = sorted((f for f in functions.values() if split_of(f.body, shares) == split), key=lambda f: f.body)
+    return chosen[:most]
 
 
-__all__ = ["CORPUS", "RealSettings", "split_of"]
+def build(settings: RealSettings) -> Path:
+    """The cache folder of these settings, complete. Two processes that build at once share the work of the first."""
+    folder = cache_dir() / "case2code" / _key(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        if not (folder / "reasons.json").exists():
+            _build(folder, settings)
+    return folder
+
+
+def process(works: Sequence[Work], executor: Executor, settings: RealSettings) -> None:
+    """Give every work its function or its reason."""
+    for work in works:
+        if work.writer.evidence.hopeless:
+            work.reason = "needs_object"
+    _choose_signatures([work for work in works if not work.reason], executor)
+    ready = [work for work in works if not work.reason]
+    programs = [work.program(work.writer.write(work.signature or (), settings.n_inputs)) for work in ready]
+    rules = Rules(settings.drop_constant, settings.max_error_share, settings.min_distinct)
+    kept = []
+    for work, program, outcomes in zip(ready, programs, executor.run_twice(programs), strict=True):
+        verdict = judge(program.calls, *outcomes, rules)
+        work.reason = verdict.reason
+        if verdict.cases:
+            kept.append((work, verdict.cases, work.program(case.kwargs for case in verdict.cases)))
+    coverages = executor.coverage([program for _, _, program in kept])
+    for (work, cases, _), coverage in zip(kept, coverages, strict=True):
+        choice = choose_cases(
+            cases, coverage, Random(work.writer.seed),
+            n_cases=settings.n_cases, max_shown=settings.max_shown, hidden_share=settings.hidden_share,
+        )  # fmt: skip
+        found = work.candidate
+        work.function = Function(
+            work.id, found.name, found.params, found.code, choice.cases, choice.shown, choice.hidden,
+            body=found.body, origin=found.origin,
+        )  # fmt: skip
+
+
+def _choose_signatures(works: Sequence[Work], executor: Executor) -> None:
+    """Try candidate signatures on a few inputs each and keep the one whose calls return most, and most differently."""
+    scores = dict.fromkeys(range(len(works)), 0.0)
+    start = 0
+    for n_signatures, n_inputs in _TRIALS:
+        trials: list[tuple[int, list[Signature], list[list[str]]]] = []
+        for i, work in enumerate(works):
+            if scores[i] < _GOOD_SCORE:
+                signatures = list(itertools.islice(work.writer.signatures(), start, start + n_signatures))
+                trials.append((i, signatures, [work.writer.write_trial(s, n_inputs) for s in signatures]))
+        programs = [works[i].program(itertools.chain(*inputs)) for i, _, inputs in trials]
+        for (i, signatures, inputs), outcome in zip(trials, executor.run(programs), strict=True):
+            for signature, calls in zip(signatures, _regroup(outcome.calls, inputs), strict=True):
+                if trial_score(calls) > scores[i]:
+                    scores[i], works[i].signature = trial_score(calls), signature
+        start += n_signatures
+    for work in works:
+        if work.signature is None:
+            work.reason = "all_errors"
+
+
+def _regroup(calls: Sequence[CallResult], groups: Sequence[Sequence[str]]) -> Iterator[Sequence[CallResult]]:
+    iterator = iter(calls)
+    for group in groups:
+        yield list(itertools.islice(iterator, len(group)))
+
+
+def _build(folder: Path, settings: RealSettings) -> None:
+    found = harvest(
+        settings.sources, settings.evaluation_sets, max_lines=settings.max_lines, max_chars=settings.max_chars
+    )
+    works = [Work(candidate, settings.seed) for candidate in found.kept]
+    done = _done(folder)
+    todo = [work for work in works if work.id not in done]
+    if todo:
+        with Executor(settings.workers, settings.call_seconds, settings.allow_unprotected) as executor:
+            for work in track(_processed(todo, executor, settings), "Case2Code", total=len(todo), unit="functions"):
+                if work.function is not None:
+                    append_jsonl(folder / "functions.jsonl", [work.function.to_row()])
+                else:
+                    row = {"id": work.id, "origin": work.candidate.origin, "reason": work.reason}
+                    append_jsonl(folder / "rejected.jsonl", [row])
+    rejected = Counter(str(row["reason"]) for row in _rows(folder / "rejected.jsonl").values())
+    n_kept = len(_rows(folder / "functions.jsonl"))
+    reasons = {"kept": n_kept, "harvest": dict(found.rejected), "filter": dict(rejected), "python": PYTHON}
+    if not n_kept:
+        raise EmptyCorpus(f"no function of {', '.join(settings.sources)} is left; {_histogram(reasons)}")
+    write_json_atomic(folder / "reasons.json", reasons)
+    logger.info("Case2Code: %d real functions; %s", n_kept, _histogram(reasons))
+
+
+def _processed(works: Sequence[Work], executor: Executor, settings: RealSettings) -> Iterator[Work]:
+    for start in range(0, len(works), _CHUNK):
+        chunk = works[start : start + _CHUNK]
+        process(chunk, executor, settings)
+        yield from chunk
+
+
+def _key(settings: RealSettings) -> str:
+    used = {name: value for name, value in asdict(settings).items() if name not in _UNUSED}
+    versions = [source_version(source) for source in (*settings.sources, *settings.evaluation_sets)]
+    return stable_hash({"version": VERSION, "python": PYTHON, "settings": used, "sources": versions})
+
+
+def _done(folder: Path) -> set[str]:
+    return {*_rows(folder / "functions.jsonl"), *_rows(folder / "rejected.jsonl")}
+
+
+def _read_functions(folder: Path) -> list[Function]:
+    return [Function.from_row(row) for row in _rows(folder / "functions.jsonl").values()]
+
+
+def _rows(path: Path) -> dict[str, dict[str, Any]]:
+    """Whole rows by id; what is no row is the rest of a line that a kill cut short."""
+
+    def cut(path: Path, line: int, why: str) -> None:
+        logger.debug("%s, line %d was cut short: %s", path, line, why)
+
+    return {row["id"]: row for _, row in read_jsonl(path, cut)} if path.exists() else {}
+
+
+def _histogram(reasons: dict[str, Any]) -> str:
+    counts = Counter(reasons["harvest"]) + Counter(reasons["filter"])
+    return "rejected: " + (", ".join(f"{n} {reason}" for reason, n in counts.most_common()) or "none was found")

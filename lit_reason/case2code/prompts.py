@@ -11,6 +11,7 @@ from typing import Literal
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 
 from lit_reason.case2code.functions import Case, Function
+from lit_reason.case2code.values import literal_text
 from lit_reason.case2code.wordings import (
     EVALUATION_LAYOUT,
     HEADERS,
@@ -202,7 +203,7 @@ def _inputs(case: Case, params: Sequence[str], form: str, layout: Layout) -> str
 
 def _argument_texts(kwargs: str) -> dict[str, str]:
     """Parameter name to shown literal."""
-    return {name: literal(repr(value)) for name, value in ast.literal_eval(kwargs).items()}
+    return {name: literal(literal_text(value)) for name, value in ast.literal_eval(kwargs).items()}
 
 
 def _output(case: Case, error_messages: bool) -> str:

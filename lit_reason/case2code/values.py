@@ -9,6 +9,7 @@ import ast
 import math
 import re
 from functools import lru_cache
+from typing import Any
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|<generator object|<function |<bound method|<built-in |<object object")
 
@@ -27,7 +28,28 @@ def canonical(text: str) -> str:
     if "{" not in text:
         return text
     tree = _parse(text)
-    return text if tree is None else ast.unparse(_Sorter().visit(tree))
+    return text if tree is None else ast.unparse(_Sorter(dicts=True).visit(tree))
+
+
+def literal_text(value: Any) -> str:
+    """The repr of plain data with the items of sets in a fixed order, so that it is equal under every hash seed."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal_text(k)}: {literal_text(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(literal_text, value)) + "]"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(literal_text, value)) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, set) and value:
+        return "{" + ", ".join(sorted(map(literal_text, value))) + "}"
+    return repr(value)
+
+
+def tidy(text: str) -> str:
+    """A repr with the items of sets in a fixed order; dicts keep theirs, which a program chose."""
+    if "{" not in text:
+        return text
+    tree = _parse(text)
+    return text if tree is None else ast.unparse(_Sorter(dicts=False).visit(tree))
 
 
 def strict_match(expected: str, found: str) -> bool:
@@ -51,6 +73,9 @@ def _parse(text: str) -> ast.expr | None:
 
 
 class _Sorter(ast.NodeTransformer):
+    def __init__(self, dicts: bool) -> None:
+        self.dicts = dicts
+
     def visit_Set(self, node: ast.Set) -> ast.AST:
         self.generic_visit(node)
         node.elts.sort(key=ast.dump)
@@ -58,6 +83,8 @@ class _Sorter(ast.NodeTransformer):
 
     def visit_Dict(self, node: ast.Dict) -> ast.AST:
         self.generic_visit(node)
+        if not self.dicts:
+            return node
         pairs = sorted(zip(node.keys, node.values, strict=True), key=lambda pair: ast.dump(pair[0]) if pair[0] else "")
         node.keys, node.values = [k for k, _ in pairs], [v for _, v in pairs]
         return node

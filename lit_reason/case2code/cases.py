@@ -1,0 +1,109 @@
+"""Choosing once which cases of a function are kept, which of them prompts may show, and which stay hidden.
+
+Every case has traits: the branches it took, what its output looks like, which edge values its input holds. The hidden
+cases together cover every trait that any case has, so that passing them means something; the shown ones cover as many
+as the rest allows, so that the function can be inferred.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from lit_reason.case2code.functions import Case
+
+Traits = frozenset[Hashable]
+
+MIN_SHOWN_OUTPUTS = 3
+"""Distinct outputs among the shown cases, unless there are fewer (section 9.8)."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The cases kept, and disjoint indices into them."""
+
+    cases: tuple[Case, ...]
+    shown: tuple[int, ...]
+    hidden: tuple[int, ...]
+
+
+def traits(case: Case, coverage: Iterable[Hashable] = ()) -> Traits:
+    """What distinguishes the behaviour of a case: branches taken, kind of output, edge values in the input."""
+    edges = [("input", name, _edge(value)) for name, value in case.arguments().items() if _edge(value)]
+    output = ("error", case.error) if case.error is not None else ("output", _output_kind(str(case.returned)))
+    return frozenset([*(("step", step) for step in coverage), *edges, output])
+
+
+def choose_cases(
+    cases: Sequence[Case],
+    coverages: Sequence[Iterable[Hashable]],
+    rng: Random,
+    *,
+    n_cases: int = 24,
+    max_shown: int = 10,
+    hidden_share: float = 1 / 3,
+) -> Choice:
+    """Keep at most `n_cases` cases, hide at least `hidden_share` of them (and at least one), show at most `max_shown`."""
+    order = list(range(len(cases)))
+    rng.shuffle(order)
+    all_traits = [traits(case, coverage) for case, coverage in zip(cases, coverages, strict=True)]
+    n = min(n_cases, len(cases))
+    n_hidden = 1 if n < 4 else max(math.ceil(hidden_share * n), n - max_shown, 1)
+    hidden = _cover(order, all_traits, n_hidden)
+    shown = _cover([i for i in order if i not in set(hidden)], all_traits, min(n - n_hidden, max_shown))
+    _diversify(shown, hidden, cases)
+    kept = sorted([*shown, *hidden])
+    position = {index: place for place, index in enumerate(kept)}
+    return Choice(
+        tuple(cases[i] for i in kept),
+        tuple(sorted(position[i] for i in shown)),
+        tuple(sorted(position[i] for i in hidden)),
+    )
+
+
+def _cover(candidates: Sequence[int], all_traits: Sequence[Traits], n: int) -> list[int]:
+    """`n` candidates, greedily the one with the most traits not covered yet; ties go to the earlier one."""
+    left, covered, chosen = list(candidates), set[Hashable](), list[int]()
+    while left and len(chosen) < n:
+        best = max(left, key=lambda i: len(all_traits[i] - covered))
+        chosen.append(best)
+        left.remove(best)
+        covered |= all_traits[best]
+    return chosen
+
+
+def _diversify(shown: list[int], hidden: list[int], cases: Sequence[Case]) -> None:
+    """Swap cases until the shown ones have enough distinct outputs, or all that there are."""
+    wanted = min(MIN_SHOWN_OUTPUTS, len({cases[i].output for i in (*shown, *hidden)}), len(shown))
+    while len(outputs := {cases[i].output for i in shown}) < wanted:
+        new = next(place for place, i in enumerate(hidden) if cases[i].output not in outputs)
+        seen: set[str] = set()
+        for place, i in enumerate(shown):
+            if cases[i].output in seen:
+                shown[place], hidden[new] = hidden[new], i
+                break
+            seen.add(cases[i].output)
+
+
+def _edge(value: Any) -> str | None:
+    """Name of the edge that a value stands on, None for ordinary values."""
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    if isinstance(value, (int, float)):
+        return "0" if value == 0 else "1" if value == 1 else "negative" if value < 0 else None
+    if isinstance(value, (str, bytes, list, tuple, set, dict)):
+        return "empty" if not value else "single" if len(value) == 1 else None
+    return None
+
+
+def _output_kind(text: str) -> str:
+    """A coarse class of an output: its type and whether it is an edge value."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return "other"
+    return f"{type(value).__name__} {_edge(value) or ''}"
