@@ -28,6 +28,7 @@ setup: $(STAMP)  ## make .venv and install everything, pinned; does nothing when
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lit-reason needs Python 3.11 or newer; try: make PYTHON=python3.12 " + "setup")'
+	@echo 'installing into $(VENV): a few minutes, about 2.5 GB'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'setuptools>=77' wheel
 	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
