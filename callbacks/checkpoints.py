@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,10 @@ from lit_reason.run_directory import is_complete, step_of
 class Checkpoints(Checkpoint):
     """Keeps the newest checkpoints of a run, named by step, so that `--ckpt_path last` finds one.
 
-    To keep the best checkpoint by a metric, add Lightning's `ModelCheckpoint` beside this one.
+    A checkpoint is written after its step but appears only before the next one begins: by then the step's metrics, and
+    a validation that follows it, are in metrics.csv, and a run resumed from it does not repeat them. SIGTERM ends the run
+    with a checkpoint at the end of the step (exit code 143). To keep the best by a metric, add Lightning's
+    `ModelCheckpoint` beside this one.
 
     Args:
         every_n_steps: optimizer steps between two checkpoints.
@@ -30,38 +36,68 @@ class Checkpoints(Checkpoint):
         self.keep = keep
         self.folder = Path(dirpath)
         self.last_model_path = ""  # of the newest checkpoint, for messages about it
+        self._written: Path | None = None
         self._saved_step = 0
+        self._asked_to_stop = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What the run started from is not saved again."""
+        """What the run started from is not saved again; SIGTERM is ours until training ends."""
         self._saved_step = trainer.global_step
+        self._asked_to_stop = False
+        if threading.current_thread() is threading.main_thread():
+            owner = os.getpid()
+
+            def ask(signum: int, frame: Any) -> None:
+                if os.getpid() == owner:  # forked data workers inherit the handler
+                    self._asked_to_stop = True
+
+            signal.signal(signal.SIGTERM, ask)  # Lightning restores the handler from before the run
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save when the interval is full, and at the last step: there the run can still be continued inside the epoch."""
-        if trainer.global_step % self.every_n_steps == 0 or trainer.global_step == trainer.max_steps:
-            self.save(trainer)
+        """Write a checkpoint when the interval is full, at the last step, and when asked to stop."""
+        if (batch_idx + 1) % trainer.accumulate_grad_batches and not trainer.is_last_batch:
+            return
+        step = trainer.global_step
+        last_epoch = trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs
+        stop = trainer.strategy.reduce_boolean_decision(self._asked_to_stop, all=False)
+        if step % self.every_n_steps == 0 or step == trainer.max_steps or last_epoch or stop:
+            self._write(trainer)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """The step before is recorded everywhere: its checkpoint may appear. Stop here if asked to."""
+        self._publish(trainer)
+        stop = trainer.strategy.reduce_boolean_decision(self._asked_to_stop, all=False)
+        if stop and self._saved_step == trainer.global_step:
+            raise SIGTERMException(128 + signal.SIGTERM)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A run that something else stops early, as `EarlyStopping` does, is kept at that point."""
+        if trainer.should_stop:
+            self._write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The end of the last epoch is kept, whatever the interval."""
-        self.save(trainer)
+        """The last checkpoint appears."""
+        self._publish(trainer)
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save when asked to stop, which comes between two steps. After any other exception (NaN among them) the state
-        is not to be trusted, and the newest regular checkpoint stays the newest."""
-        if isinstance(exception, SIGTERMException):
-            self.save(trainer)
-
-    def save(self, trainer: Trainer) -> None:
-        """Write this step's checkpoint if it is not there yet, then remove the oldest beyond `keep`."""
+    def _write(self, trainer: Trainer) -> None:
         if trainer.fast_dev_run or trainer.global_step == self._saved_step:
             return
         self._saved_step = trainer.global_step
-        path = self.folder / f"step={trainer.global_step:06d}.ckpt"
-        trainer.save_checkpoint(path)
-        self.last_model_path = str(path)
+        self._written = self.folder / f".step={trainer.global_step:06d}.ckpt"
+        trainer.save_checkpoint(self._written)
+
+    def _publish(self, trainer: Trainer) -> None:
+        """Rename what was written, then remove the oldest beyond `keep` and what a killed run left unfinished."""
+        if self._written is None:
+            return
+        path = self._written.with_name(self._written.name.removeprefix("."))
+        self.last_model_path, self._written = str(path), None
         if trainer.is_global_zero:
-            found = sorted((path for path in self.folder.iterdir() if is_complete(path)), key=step_of)
-            for old in found[: -self.keep]:
+            if path.is_dir():
+                shutil.rmtree(path)
+            self.folder.joinpath(f".{path.name}").replace(path)
+            found = sorted((p for p in self.folder.iterdir() if is_complete(p)), key=step_of)
+            for old in [*found[: -self.keep], *self.folder.glob(".*")]:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()

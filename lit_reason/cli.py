@@ -86,7 +86,7 @@ def _run(request: Request, argv: list[str]) -> int:
     checker = Checker(request)
     values = checker.checked()
     from lit_reason.config.launch import Launcher
-    from lit_reason.noise import quiet
+    from lit_reason.config.noise import quiet
 
     with ExitStack() as stack:
         stack.enter_context(quiet())
@@ -162,14 +162,26 @@ class _Session:
             if self._lock is None:
                 problem = f"{display_path(run.path)} is still being trained by another process"
                 raise UserMistakes([Mistake("ckpt_path", problem)])
-        self._print_changes(config)
+        header = rd.checkpoint_header(run.checkpoint) if run.checkpoint else {}
+        self._print_changes(config, header)
         rd.write_description(run.path, command, config, run.continued)
+        self._cut_metrics(header)
         print(f"run directory: {display_path(run.path)}", flush=True)
         os.environ[_RUN_VARIABLE] = f"{os.getpid()} " + json.dumps(
             [str(run.path), str(run.checkpoint) if run.checkpoint else None, run.continued]
         )
 
-    def _print_changes(self, config: dict[str, Any]) -> None:
+    def _cut_metrics(self, header: dict[str, Any]) -> None:
+        """Rows after the checkpoint come again; an evaluation, and a run that never got to one, start theirs anew."""
+        from lit_reason.metrics_csv import MetricsCSV
+
+        assert self.run is not None
+        in_place = self.run.continued and self.request.command != "fit"
+        logger = MetricsCSV(str(self.run.path), f"metrics.{self.request.command}" if in_place else "metrics")
+        resumes = self.run.continued and not in_place
+        logger.cut_from(header["global_step"] if resumes else 0, header["ended_epoch"] if resumes else None)
+
+    def _print_changes(self, config: dict[str, Any], header: dict[str, Any]) -> None:
         """What differs from the run that the checkpoint comes from."""
         from lit_reason import run_directory as rd
 
@@ -177,7 +189,6 @@ class _Session:
         if self.run.checkpoint is None:
             return
         source = self.run.path if self.run.continued else self.run.checkpoint.absolute().parent.parent
-        header = rd.checkpoint_header(self.run.checkpoint)
         print(f"from checkpoint: {display_path(self.run.checkpoint)} (step {header['global_step']})")
         if old := rd.read_config(source):
             for line in rd.changed_settings(old, config):

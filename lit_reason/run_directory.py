@@ -174,13 +174,16 @@ def is_complete(checkpoint: Path) -> bool:
 
 
 def checkpoint_header(path: Path) -> dict[str, Any]:
-    """The small values of a checkpoint (step, epoch, `lit_reason`), its tensors left on disk."""
+    """The small values of a checkpoint, its tensors left on disk: `global_step`, `epoch`, `lit_reason` (what the weights
+    belong to), and `ended_epoch`, the epoch's number if the step was its last."""
     import torch
 
     if path.is_dir():
         path = path / "meta.pt" if (path / "meta.pt").is_file() else next(iter(sorted(path.glob("*/*model_states.pt"))), path)
     loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return {key: loaded.get(key) for key in ("global_step", "epoch", "lit_reason")}
+    header = {key: loaded.get(key) for key in ("global_step", "epoch", "lit_reason")}
+    progress = loaded.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {})
+    return {**header, "ended_epoch": header["epoch"] if progress.get("is_last_batch") else None}
 
 
 def find_last(folder: Path, config: Mapping[str, Any], command: str) -> RunDirectory | None:
@@ -334,6 +337,5 @@ def _may_change(key: str) -> bool:
 
 
 def _word(value: Any) -> str:
-    from lit_reason.config.mistakes import shown
-
-    return shown(value)
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -31,7 +31,7 @@ class Trainer(LightningTrainer):
             datamodule: the data.
             ckpt_path: not needed here; accepted so that one configuration serves every command.
         """
-        from lit_reason.prepare import prepare
+        from lit_reason.config.prepare import prepare
 
         prepare(self, model, datamodule)
 
@@ -120,6 +120,7 @@ class Launcher(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build data, model and trainer."""
         if not self._stopped:
+            self.parser.add_instantiator(_with_plain_numbers, object, subclasses=True)
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> LightningTrainer:
@@ -174,15 +175,31 @@ def _arguments_of(command: str) -> set[str]:
 
 
 def _filled(node: Any, words: dict[str, str]) -> Any:
-    """The configuration with placeholders replaced in every text of it. `{part}` keeps the files of an evaluation inside a
-    fit's directory apart from the fit's own."""
+    """The configuration with placeholders replaced in every text. `{part}` keeps the files of an evaluation inside a fit's
+    directory apart from the fit's own."""
     if isinstance(node, str):
         for word, value in words.items():
             node = node.replace(word, value)
-        return node
-    if isinstance(node, list):
-        return [_filled(item, words) for item in node]
+        return str(node)
+    if isinstance(node, list | tuple):
+        return type(node)(_filled(item, words) for item in node)
+    if isinstance(node, dict):
+        return {key: _filled(value, words) for key, value in node.items()}
     if isinstance(node, Namespace):
         for key, value in vars(node).items():
             node[key] = _filled(value, words)
     return node
+
+
+def _with_plain_numbers(class_type: type, *args: Any, **kwargs: Any) -> Any:
+    """Build a class from plain numbers where jsonargparse has ones of its restricted types: such a type inside an optimizer's
+    state would make the checkpoint unreadable with `weights_only`."""
+    kwargs.pop("applied_instantiation_links", None)
+    return class_type(*map(_plain_number, args), **{key: _plain_number(value) for key, value in kwargs.items()})
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(map(_plain_number, value))
+    kind = next((kind for kind in (int, float, str) if isinstance(value, kind) and hasattr(value, "_restrictions")), None)
+    return kind(value) if kind else value
