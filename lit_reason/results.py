@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -20,7 +20,10 @@ from lit_reason.files import write_json_atomic
 from lit_reason.statistics import Interval, bootstrap_interval, paired_bootstrap_difference, wilson_interval
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.measure import Measurement
     from rich.table import Table
+    from rich.text import Text
 
 SCHEMA_VERSION = 1
 FILE_NAME = "results.json"
@@ -185,23 +188,50 @@ class Results:
 
 
 def summary_table(results: Results) -> Table:
-    """The figures as a table for the terminal: a row a measure and split, before beside after, each with interval and
-    n.
+    """The figures as a table for the terminal: before beside after, each with its interval, and n.
 
-    Parts of splits ("planted/prefix") are listed for the first measure only; the report shows all.
+    Parts ("planted/prefix") are listed for the first measure only, parts of measures ("kind/syntax") not at all: the
+    report shows them.
     """
     from rich.table import Table
     from rich.text import Text
 
-    rows = table_rows([f for f in results.figures if "/" not in f.split or f.name == results.figures[0].name])
-    whens = moments(results.figures)
-    table = Table("", "on", *(when or "value" for when in whens), box=None, pad_edge=False, header_style="dim")
+    whole = [f for f in results.figures if "/" not in f.name]
+    figures = [f for f in whole if "/" not in f.split or f.name == whole[0].name]
+    whens = moments(figures)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    for when in whens:
+        table.add_column(when or "value", justify="right")
+    table.add_column("n" if figures else "", justify="right")
     previous = None
-    for (name, split), by_when in rows.items():
-        cells = [_cell(by_when.get(when)) for when in whens]
-        table.add_row(Text(name if name != previous else ""), Text(split), *map(Text, cells))
+    for (name, split), at in table_rows(figures).items():
+        if name != previous:
+            table.add_row(Text(name.replace("_", " "), style="bold"))
+        label = "    " + split.partition("/")[2] if "/" in split else "  " + split
+        sizes = dict.fromkeys(f"{figure.n:,}" for figure in at.values() if figure.n is not None)
+        cells = [_Cell(at[when]) if when in at else "" for when in whens]
+        table.add_row(Text(label.replace("_", " ")), *cells, " / ".join(sizes))
         previous = name
     return table
+
+
+class _Cell:
+    """A figure and its interval: on one line where the terminal is wide enough, else on two."""
+
+    def __init__(self, figure: Figure) -> None:
+        self._parts = [part for part in (figure.text(), figure.interval_text()) if part]
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        from rich.measure import Measurement
+
+        return Measurement(max(map(len, self._parts)), len(" ".join(self._parts)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        from rich.text import Text
+
+        line = " ".join(self._parts)
+        yield Text(line if len(line) <= options.max_width else "\n".join(self._parts), justify="right")
 
 
 def table_rows(figures: Sequence[Figure]) -> dict[tuple[str, str], dict[str, Figure]]:
@@ -218,13 +248,6 @@ def moments(figures: Sequence[Figure]) -> list[str]:
     present = dict.fromkeys(figure.when for figure in figures)
     usual = [when for when in ("before", "control", "after", "change") if when in present]
     return usual + [when for when in present if when not in usual]
-
-
-def _cell(figure: Figure | None) -> str:
-    if figure is None:
-        return ""
-    n = f"n {figure.n:,}" if figure.n is not None and figure.when != "change" else ""
-    return "  ".join(filter(None, (figure.text(), figure.interval_text(), n)))
 
 
 def _plain(number: Any) -> Any:

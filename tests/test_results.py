@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,19 +127,38 @@ def test_difference_is_after_minus_before() -> None:
     assert fell.value == -2 and fell.text() == "-2.00" and fell.kind == "mean_difference"
 
 
-def test_the_summary_puts_before_beside_after() -> None:
+def printed(found: Results, width: int) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=140).print(summary_table(example()))
-    text = stream.getvalue()
-    header, first = text.splitlines()[:2]
-    assert header.index("before") < header.index("after") < header.index("change")
-    assert "strict pass@1" in first and "0.8 %  [0.1, 4.6]  n 120" in first and "35.8 %  [27.8, 44.7]  n 120" in first
-    assert "+35.0 points  [26.7, 43.3]" in first
-    assert "planted/prefix" in text and "1,553" in text and "0.417" in text
+    Console(file=stream, width=width).print(summary_table(found))
+    return stream.getvalue()
+
+
+def test_the_summary_puts_before_beside_after() -> None:
+    header, name, planted, prefix, *_ = printed(example(), 120).splitlines()
+    assert header.split() == ["before", "after", "change", "value", "n"]
+    assert name.strip() == "strict pass@1"
+    assert re.split(r"\s{2,}", planted.strip()) == [
+        "planted", "0.8 % [0.1, 4.6]", "35.8 % [27.8, 44.7]", "+35.0 points [26.7, 43.3]", "120",
+    ]  # fmt: skip
+    assert prefix.split()[0] == "prefix" and prefix.split()[-1] == "12"
+    assert "1,553" in printed(example(), 120) and "0.417" in printed(example(), 120)
+
+
+def test_the_summary_breaks_between_value_and_interval_in_a_narrow_terminal() -> None:
+    lines = printed(example(), 76).splitlines()
+    at = next(i for i, line in enumerate(lines) if "planted" in line)
+    assert "35.8 %" in lines[at] and "[" not in lines[at]
+    assert re.split(r"\s{2,}", lines[at + 1].strip()) == ["[0.1, 4.6]", "[27.8, 44.7]", "[26.7, 43.3]"]
+    assert max(map(len, lines)) <= 76
+
+
+def test_parts_of_measures_are_left_to_the_report() -> None:
+    found = example()
+    found.put(share("kind/syntax", "planted", "after", 3, 120))
+    found.put(share("kind/syntax", "planted/prefix", "after", 3, 12))
+    assert "syntax" not in printed(found, 120)
 
 
 def test_the_summary_is_not_read_as_markup() -> None:
-    found = Results(figures=[results.count("[red]odd[/red]", "[bold]", "", 1)])
-    stream = io.StringIO()
-    Console(file=stream, width=100).print(summary_table(found))
-    assert "[red]odd[/red]" in stream.getvalue() and "[bold]" in stream.getvalue()
+    found = Results(figures=[results.count("[red]odd", "[bold]", "", 1)])
+    assert "[red]odd" in printed(found, 100) and "[bold]" in printed(found, 100)

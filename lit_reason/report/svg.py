@@ -84,7 +84,7 @@ def standalone(chart: Markup) -> str:
     Custom properties are replaced by their values, because converters to PDF do not know them.
     """
     light, dark = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
-    rules = STYLE[STYLE.index(".chart") :]
+    rules = ".chart { background: var(--paper); }\n" + STYLE[STYLE.index(".chart") :]
     style = f"{_resolved(rules, light)}@media (prefers-color-scheme: dark) {{\n{_resolved(rules, dark)}}}"
     head, _, rest = chart.partition(">")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}><style>\n{style}</style>{rest}\n'
@@ -160,7 +160,7 @@ def number(value: float) -> str:
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers from at or below `low` to at or above `high`, spaced 1, 2 or 5 times a power of ten."""
-    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value, but for rounding
+    if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-300):  # one value, but for rounding
         low, high = low - (abs(low) or 1) * 0.5, low + (abs(low) or 1) * 0.5
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
