@@ -88,7 +88,8 @@ class Case2CodeDataModule(TokenDataModule):
     def rows(self, split: Split, purpose: Purpose) -> list[Row]:
         """The functions of a split with their prompts; prompts over the length limit are left out and counted."""
         if (split, purpose) not in self._rows:
-            functions = [*self.planted.functions(split), *(real_functions(self.real, split) if self.real.in_use else [])]
+            real = real_functions(self.real, split) if self.real.in_use else []
+            functions = [*self.planted.functions(split), *real]
             rows = [(function, build_prompt(function, self.prompts, purpose)) for function in functions]
             kept = [row for row in rows if len(row[1].text) <= self.prompts.max_chars]
             if len(kept) < len(rows):

@@ -47,7 +47,7 @@ def choose_cases(
     max_shown: int = 10,
     hidden_share: float = 1 / 3,
 ) -> Choice:
-    """Keep at most `n_cases` cases, hide at least `hidden_share` of them (and at least one), show at most `max_shown`."""
+    """Keep at most `n_cases` cases, hide at least `hidden_share` of them and one, show at most `max_shown`."""
     order = list(range(len(cases)))
     rng.shuffle(order)
     all_traits = [traits(case, coverage) for case, coverage in zip(cases, coverages, strict=True)]

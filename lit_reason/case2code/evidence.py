@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from lit_reason.case2code.kinds import KINDS, Hints, kind_of
 from lit_reason.case2code.usage import TYPE_KINDS, uses
 
-Scores = Counter[str]
+Scores = dict[str, float]
 
 _PRIOR = {
     "int": 1.0, "str": 0.9, "list[int]": 0.9, "list[str]": 0.5, "nat": 0.4, "float": 0.4, "list[list[int]]": 0.3,
@@ -30,8 +29,8 @@ _NAMES: dict[str, str] = {
     "path filename title label expr needle haystack txt phrase html url input_str",
     "char": "ch char letter sep delimiter",
     "digits": "digits num_str num1 num2 number_str",
-    "list[int]": "arr array nums numbers lst l xs seq sequence items values list1 list2 coins prices heights weights arr1 "
-    "arr2 nums1 nums2 iterable it elements vector v data coeffs poly perm",
+    "list[int]": "arr array nums numbers lst l xs seq sequence items values list1 list2 coins prices heights weights "
+    "arr1 arr2 nums1 nums2 iterable it elements vector v data coeffs poly perm",
     "sorted[int]": "sorted_list sorted_arr sorted_array",
     "list[str]": "words strs strings names tokens lines keys word_list args",
     "list[list[int]]": "matrix grid board mat m1 m2 rows image maze table",
@@ -70,7 +69,7 @@ def gather(function: ast.FunctionDef, examples: Sequence[dict[str, Any]]) -> Evi
     defaults = _defaults(function)
     scores = {}
     for a in arguments:
-        score = scores[a.arg] = Counter(_PRIOR)
+        score = scores[a.arg] = dict(_PRIOR)
         _add(score, _annotated(a.annotation), _ANNOTATION)
         _add(score, [_BY_NAME.get(a.arg.lower().strip("_"), "")], _NAME)
         if a.arg in defaults:
@@ -90,7 +89,7 @@ def _add(score: Scores, kinds: Sequence[str], weight: float) -> None:
     """Later kinds of the sequence gain less."""
     for rank, kind in enumerate(kinds):
         if kind in KINDS:
-            score[kind] += weight / (1 + 0.25 * rank)
+            score[kind] = score.get(kind, 0.0) + weight / (1 + 0.25 * rank)
 
 
 def _annotated(node: ast.expr | None) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 from lit_reason.case2code.values import has_address
@@ -11,6 +12,8 @@ from lit_reason.sandbox import CallResult, Limits, Outcome, Program, Sandbox
 
 Coverage = frozenset[tuple[int, int]]
 """Steps from one executed line to the next, (from, to): the branches that a call took."""
+
+_HUNG = ("timeout", "not_run")
 
 _TRACER = '''
 def _traced_steps(**kwargs):
@@ -42,7 +45,7 @@ class Executor:
     """
 
     def __init__(self, workers: int = 2, call_seconds: float = 0.2, allow_unprotected: bool = False) -> None:
-        limits = Limits(wall_seconds=max(4.0, 10 * call_seconds), call_seconds=call_seconds)
+        limits = Limits(wall_seconds=max(2.0, 10 * call_seconds), call_seconds=call_seconds)
         self._sandboxes = [Sandbox(workers, limits, seed, allow_unprotected) for seed in (0, 1)]
 
     def __enter__(self) -> Executor:
@@ -50,7 +53,9 @@ class Executor:
             sandbox.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for sandbox in self._sandboxes:
             sandbox.__exit__(kind, value, trace)
 
@@ -59,9 +64,17 @@ class Executor:
         return self._sandboxes[0].map(programs)
 
     def run_twice(self, programs: Sequence[Program]) -> list[tuple[Outcome, Outcome]]:
-        """Each program under hash seeds 0 and 1, to find what depends on the seed or on chance (section 4)."""
-        first, second = (list(sandbox.map(programs)) for sandbox in self._sandboxes)
-        return list(zip(first, second, strict=True))
+        """Each program under hash seeds 0 and 1, to find what depends on the seed or on chance (section 4).
+
+        Calls that hang in the first run are not made again: their results stand for both.
+        """
+        first = list(self._sandboxes[0].map(programs))
+        again = [[i for i, call in enumerate(outcome.calls) if call.status not in _HUNG] for outcome in first]
+        second = self._sandboxes[1].map(
+            replace(program, calls=tuple(program.calls[i] for i in chosen))
+            for program, chosen in zip(programs, again, strict=True)
+        )
+        return [(a, _merged(a, b, chosen)) for a, b, chosen in zip(first, second, again, strict=True)]
 
     def coverage(self, programs: Sequence[Program]) -> list[list[Coverage]]:
         """Per program and call, the steps taken; empty where a call did not end under the tracer."""
@@ -76,6 +89,13 @@ def trial_score(calls: Sequence[CallResult]) -> float:
     """How well a signature suits a function: calls that return, plus distinct results; 0 if none returns."""
     returned = [call.text for call in calls if call.status == "return" and not has_address(call.text)]
     return len(returned) + len(set(returned) - {"None"}) if returned else 0.0
+
+
+def _merged(first: Outcome, second: Outcome, chosen: Sequence[int]) -> Outcome:
+    calls = list(first.calls)
+    for i, call in zip(chosen, second.calls, strict=True):
+        calls[i] = call
+    return replace(second, calls=tuple(calls))
 
 
 def _steps(call: CallResult) -> Coverage:

@@ -38,7 +38,7 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A function that passed every rule. `code` is `import_code` (allow-listed imports that it needs) plus its source."""
+    """A function that passed every rule; `import_code` are the allow-listed imports that it needs."""
 
     name: str
     params: tuple[str, ...]
@@ -49,7 +49,7 @@ class Candidate:
 
     @property
     def code(self) -> str:
-        """The whole program (section 9.1)."""
+        """The whole program: imports, then source (section 9.1)."""
         return "".join(f"{line}\n" for line in self.import_code) + "\n\n" * bool(self.import_code) + self.source
 
 
@@ -153,7 +153,7 @@ def python_files(root: Path) -> list[Path]:
 
 
 def evaluation_keys(paths: Iterable[str]) -> set[tuple[str, str]]:
-    """(function name, normalised body) of every function in evaluation files, rows with `code` or `content` (rule R10)."""
+    """(name, normalised body) of every function in evaluation files: rows with `code` or `content` (rule R10)."""
     keys = set()
     for path in paths:
         for _, row in read_jsonl(path):

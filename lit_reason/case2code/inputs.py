@@ -50,7 +50,8 @@ class Writer:
         """Candidate signatures, likeliest first, without repetition."""
         ranked = []
         for param in self.params:
-            best = self.evidence.scores[param].most_common(_KINDS_PER_PARAM)
+            scores = self.evidence.scores[param]
+            best = sorted(scores.items(), key=lambda item: -item[1])[:_KINDS_PER_PARAM]
             ranked.append([(kind, score / best[0][1]) for kind, score in best])
         combinations = itertools.islice(itertools.product(*ranked), 5000)
         for combination in sorted(combinations, key=lambda kinds: -sum(share for _, share in kinds)):

@@ -145,7 +145,8 @@ def _counts(r: Random, h: Hints) -> dict[str, int]:
 
 
 def _nested(r: Random, h: Hints) -> dict[str, dict[str, int]]:
-    return {name: {other: r.randint(1, 9) for other in r.sample("abcd", r.randint(0, 3))} for name in "abcd"[: r.randint(1, 4)]}
+    names = "abcd"[: r.randint(1, 4)]
+    return {name: {other: r.randint(1, 9) for other in r.sample("abcd", r.randint(0, 3))} for name in names}
 
 
 KINDS: dict[str, Kind] = {

@@ -35,7 +35,8 @@ from lit_reason.sandbox import CallResult, Program
 VERSION = 1
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
 
-_CHUNK = 32
+_CHUNK = 96
+"""Functions that go through the stages together; a slow one then holds up few workers."""
 _TRIALS = ((8, 3), (24, 2))
 """(signatures, inputs of each) in the first and in the second round of trials."""
 

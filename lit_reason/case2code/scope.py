@@ -10,25 +10,31 @@ from lit_reason.case2code.names import BUILTINS, bound_names
 NEEDS_WORLD = "R6"
 UNKNOWN_NAME = "R5"
 
-ALLOWED_MODULES = frozenset(
-    "abc array base64 binascii bisect calendar cmath collections colorsys copy dataclasses datetime decimal difflib enum "
-    "fnmatch fractions functools hashlib heapq html itertools json keyword math numbers operator re statistics string "
-    "struct textwrap types typing unicodedata zlib".split()
-)
+_ALLOWED_MODULES = """
+    abc array base64 binascii bisect calendar cmath collections colorsys copy dataclasses datetime decimal
+    difflib enum fnmatch fractions functools hashlib heapq html itertools json keyword math numbers operator re
+    statistics string struct textwrap types typing unicodedata zlib
+"""
+
+ALLOWED_MODULES = frozenset(_ALLOWED_MODULES.split())
 """Standard modules whose functions compute and nothing else."""
 
-WORLD_MODULES = frozenset(
-    "asyncio ctypes fcntl fileinput ftplib gc getpass glob http importlib io linecache locale logging mmap multiprocessing "
-    "os pathlib pickle platform posix pty pwd random resource secrets select shelve shutil signal site smtplib socket "
-    "socketserver sqlite3 ssl subprocess sys sysconfig syslog tempfile termios threading time timeit tkinter tracemalloc "
-    "urllib uuid webbrowser winreg xmlrpc zipfile".split()
-)
+_WORLD_MODULES = """
+    asyncio ctypes fcntl fileinput ftplib gc getpass glob http importlib io linecache locale logging mmap
+    multiprocessing os pathlib pickle platform posix pty pwd random resource secrets select shelve shutil signal
+    site smtplib socket socketserver sqlite3 ssl subprocess sys sysconfig syslog tempfile termios threading time
+    timeit tkinter tracemalloc urllib uuid webbrowser winreg xmlrpc zipfile
+"""
+
+WORLD_MODULES = frozenset(_WORLD_MODULES.split())
 """Modules that reach beyond the arguments: files, network, processes, threads, the interpreter, the clock or chance."""
 
-WORLD_BUILTINS = frozenset(
-    "__import__ breakpoint compile copyright credits delattr eval exec exit globals hash help id input license locals "
-    "memoryview open quit setattr vars".split()
-)
+_WORLD_BUILTINS = """
+    __import__ breakpoint compile copyright credits delattr eval exec exit globals hash help id input license
+    locals memoryview open quit setattr vars
+"""
+
+WORLD_BUILTINS = frozenset(_WORLD_BUILTINS.split())
 """Builtins that do the same, or whose value differs from process to process (`id`, `hash`)."""
 
 CLOCK_ATTRIBUTES = frozenset({"now", "today", "utcnow", "fromtimestamp", "localtime", "gmtime"})
@@ -36,7 +42,7 @@ CLOCK_ATTRIBUTES = frozenset({"now", "today", "utcnow", "fromtimestamp", "localt
 
 @dataclass(frozen=True)
 class Scope:
-    """What the names of a module stand for: `imports` maps a name to (module, import line); `defined` are all others."""
+    """What names of a module stand for: `imports` maps a name to (module, import line); `defined` are all others."""
 
     imports: dict[str, tuple[str, str]] = field(default_factory=dict)
     defined: frozenset[str] = frozenset()

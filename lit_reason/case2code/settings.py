@@ -53,7 +53,7 @@ class RealSettings:
     drop_constant: bool = True
     max_error_share: ClosedUnitInterval = 0.5
     min_distinct: PositiveInt = 3
-    call_seconds: PositiveFloat = 0.5
+    call_seconds: PositiveFloat = 0.2
     seed: int = 0
     workers: PositiveInt = 2
     allow_unprotected: bool = False

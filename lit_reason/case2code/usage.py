@@ -21,7 +21,7 @@ TYPE_KINDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Kinds of the types that annotations and `isinstance` name."""
 
-_METHOD_OWNERS = {str: "str", list: "list", dict: "dict", set: "set", bytes: "bytes", float: "float", int: "int", tuple: "tuple"}
+_BUILTIN_TYPES = (str, list, dict, set, bytes, float, int, tuple)
 
 _CALLS: dict[tuple[str, ...], str] = {
     _SEQUENCES: "len sum sorted min max enumerate zip reversed set list tuple iter map filter any all Counter chain "
@@ -85,7 +85,7 @@ def _calls(node: ast.Call, params: Container[str]) -> Iterator[Use]:
 
 def _attributes(node: ast.Attribute, params: Container[str]) -> Iterator[Use]:
     if name := _param(node.value, params):
-        owners = [TYPE_KINDS[text] for type_, text in _METHOD_OWNERS.items() if hasattr(type_, node.attr)]
+        owners = [TYPE_KINDS[type_.__name__] for type_ in _BUILTIN_TYPES if hasattr(type_, node.attr)]
         if owners:
             yield Use(name, tuple(kind for kinds in owners for kind in kinds), 4.0 / len(owners))
         else:
