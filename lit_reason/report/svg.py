@@ -161,7 +161,8 @@ def number(value: float) -> str:
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers from at or below `low` to at or above `high`, spaced 1, 2 or 5 times a power of ten."""
     if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-300):  # one value, but for rounding
-        low, high = low - (abs(low) or 1) * 0.5, low + (abs(low) or 1) * 0.5
+        spread = abs(low) / 2 if abs(low) > 1e-300 else 0.5
+        low, high = low - spread, low + spread
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
