@@ -104,7 +104,7 @@ class TransformersSampler:
         ids, mask = _left_padded([row.prompt for row in live], self._padding_id(), self.model.device)
         ends, cache = _Ends(self.tokenizer, self._end_ids(), settings), None
         while live:
-            chooser = _Chooser(live, settings, self.model)
+            chooser = _Chooser(live, settings)
             output = self.model.generate(
                 input_ids=ids, attention_mask=mask, position_ids=_positions(mask), past_key_values=cache,
                 logits_processor=[chooser], stopping_criteria=[_Retire(live, chooser, ends, report)],
@@ -169,7 +169,7 @@ class _Chooser:
     Keeps the token's log-probability: under the distribution that is sampled, or the model's own where it is greedy.
     """
 
-    def __init__(self, rows: list[_Row], settings: SamplingSettings, model: PreTrainedModel) -> None:
+    def __init__(self, rows: list[_Row], settings: SamplingSettings) -> None:
         self._settings = settings
         self.latest_logprobs: list[float] = []
         if not settings.greedy:
