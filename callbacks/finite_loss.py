@@ -7,9 +7,13 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_reason.errors import PlainError
 
-class NonFiniteLoss(RuntimeError):
+
+class NonFiniteLoss(PlainError, RuntimeError):
     """Training cannot go on; the message names step, rows and the last good checkpoint."""
+
+    exit_code = 1
 
 
 class FiniteLoss(Callback):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lit_reason.errors import PlainError
 from lit_reason.files import cache_dir
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ LORA_TARGETS: dict[str, list[str]] = {
 }
 
 
-class BackboneError(ValueError):
+class BackboneError(PlainError, ValueError):
     """A backbone that cannot be had; the message is one readable line."""
 
 

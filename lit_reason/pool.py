@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from lit_reason.errors import PlainError
 from lit_reason.files import stable_hash, write_bytes_atomic, write_json_atomic
 from lit_reason.records import SCHEMA_VERSION, Grade, Question, Sample, from_table, schema, to_table
 
@@ -39,7 +40,7 @@ QUESTIONS = "questions.parquet"
 Stored = TypeVar("Stored", Sample, Grade)
 
 
-class PoolError(ValueError):
+class PoolError(PlainError, ValueError):
     """A pool that is missing, damaged or misused; the message is one readable line."""
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from lit_reason.errors import PlainError
 from lit_reason.files import read_jsonl
 
 Row = dict[str, Any]
@@ -26,7 +27,7 @@ OnBad = Callable[[str, str], None]
 _DATA_SET = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(:[\w.+%\[\]:-]+)?")
 
 
-class RowsError(ValueError):
+class RowsError(PlainError, ValueError):
     """A source that cannot be read at all; the message is one readable line."""
 
 

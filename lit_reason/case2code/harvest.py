@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lit_reason.case2code.names import normalised_body
 from lit_reason.case2code.scope import NEEDS_WORLD, UNKNOWN_NAME, Scope, check_names
+from lit_reason.errors import PlainError
 from lit_reason.files import read_jsonl
 from lit_reason.grading.code import parse_code
 
@@ -61,7 +62,7 @@ class Harvest:
     rejected: Counter[str] = field(default_factory=Counter)
 
 
-class SourceError(ValueError):
+class SourceError(PlainError, ValueError):
     """A source of functions that cannot be read at all; the message is one readable line."""
 
 

@@ -28,6 +28,7 @@ from lit_reason.case2code.harvest import Candidate, harvest, source_version
 from lit_reason.case2code.inputs import Signature, Writer
 from lit_reason.case2code.names import split_of
 from lit_reason.case2code.settings import RealSettings
+from lit_reason.errors import PlainError
 from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, write_json_atomic
 from lit_reason.progress import track
 from lit_reason.sandbox import CallResult, Program
@@ -49,7 +50,7 @@ _UNUSED = ("n_train", "n_val", "n_test", "held_out_share", "workers", "allow_unp
 logger = logging.getLogger(__name__)
 
 
-class EmptyCorpus(ValueError):
+class EmptyCorpus(PlainError, ValueError):
     """Nothing passed the rules and filters; the message is the histogram of reasons (section 11)."""
 
 

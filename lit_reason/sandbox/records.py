@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from lit_reason.errors import PlainError
+
 CallStatus = Literal["return", "error", "timeout", "too_long", "not_run"]
 Status = Literal["ok", "error", "timeout", "memory", "killed", "refused", "output_limit"]
 
 
-class SandboxUnavailable(RuntimeError):
+class SandboxUnavailable(PlainError, RuntimeError):
     """A protection is missing on this machine and weaker ones were not permitted. The text is one readable line."""
 
 
