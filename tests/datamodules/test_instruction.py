@@ -16,6 +16,7 @@ from datamodules.instruction import InstructionDataModule, split_conversations
 from datamodules.token_data import Loading
 from lit_reason.backbones import Backbone, load_tokenizer
 from lit_reason.chat import Chat
+from lit_reason.cli import main
 from lit_reason.rows import RowsError
 
 ROWS: list[dict[str, Any]] = [
@@ -142,6 +143,34 @@ def test_mistakes_in_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("validation_path", "unknown format .xlsx of a.xlsx; known: .jsonl, .ndjson, .json, .csv, .tsv, .parquet"),
         ("columns.promt", "no such column; did you mean prompt?"),
     ]
+
+
+FIT = [
+    "fit", "--model=CausalLanguageModel", "--model.backbone={name: llama-tiny, tokenizer: bytes, dtype: float32}",
+    "--data=InstructionDataModule", "--data.validation_share=0.5", "--data.path=my rows.csv", "--trainer.max_steps=2",
+    "--trainer.accelerator=cpu", "--run.name=own", "--run.id=x",
+]
+
+
+def test_the_command_line_trains_on_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my rows.csv").write_text("question,answer\nq,a\nr,b\ns\n", "utf-8")
+    assert main([*FIT, "--data.columns={prompt: question, completion: answer}"]) == 0
+    assert "my rows.csv:4: row left out: 1 fields under a header of 2" in caplog.text
+    assert (tmp_path / "runs/own/x/model/adapter_model.safetensors").is_file()
+
+
+def test_a_file_without_one_usable_row_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my rows.csv").write_text("question,answer\nq,a\n", "utf-8")
+    assert main(FIT) == 2
+    printed = capfd.readouterr().err
+    assert "my rows.csv: no row can be used: no known columns (1); first my rows.csv:2: no known columns: " in printed
+    assert "Traceback" not in printed
 
 
 def test_rows_that_ask_nothing_are_not_one_group() -> None:
