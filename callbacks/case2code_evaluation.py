@@ -6,13 +6,12 @@ finished costs nothing the second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
@@ -27,6 +26,7 @@ from lit_reason.pool import SamplePool
 from lit_reason.records import Grade, Question
 from lit_reason.results import Figure, Results, difference, mean, share
 from lit_reason.sampling import SamplingSettings
+from lit_reason.sampling.adapters import merged_adapter
 from lit_reason.sampling.local import TransformersSampler
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Case2CodeEvaluation(Callback):
         instruction_prompt: in validate and test, ask as one asks an untrained model.
         grader: runs the answers; null takes its defaults.
         batch_size: answers generated at once.
+        merge_adapter: merge a LoRA adapter into a copy of the base weights while generating, which more than doubles
+            the speed; the rounding is that of a merged export.
         pools: folder of the sample pools.
         n_examples: answers of each source of functions that the report shows.
     """
@@ -76,6 +78,7 @@ class Case2CodeEvaluation(Callback):
         instruction_prompt: bool = False,
         grader: CaseGrader | None = None,
         batch_size: PositiveInt = 64,
+        merge_adapter: bool = True,
         pools: str = "pools",
         n_examples: NonNegativeInt = 10,
     ) -> None:
@@ -84,6 +87,7 @@ class Case2CodeEvaluation(Callback):
         self.settings = [greedy, *filter(None, [sampled])]
         self.before, self.instruction_prompt = before, instruction_prompt
         self.grader = grader or CaseGrader()
+        self.merge_adapter = merge_adapter
         self.batch_size, self.pools, self.n_examples = batch_size, Path(pools), n_examples
         self._measured_after = False
 
@@ -162,9 +166,15 @@ class Case2CodeEvaluation(Callback):
 
         The training that follows must not notice: its random numbers and the model's mode are put back.
         """
-        with isolate_rng(), pl_module.generation() as model, _without_idle_adapter(model):
+        model_identity = pl_module.weights_identity()
+        with (
+            isolate_rng(),
+            pl_module.generation() as model,
+            merged_adapter(model) if self.merge_adapter else nullcontext(),
+        ):
             identity = {
-                "model": pl_module.weights_identity(),
+                "model": model_identity,
+                "adapter": "merged" if self.merge_adapter else "apart",
                 "dtype": str(model.dtype),
                 "precision": str(trainer.precision),
                 "template": chat.template,
@@ -216,17 +226,6 @@ class Case2CodeEvaluation(Callback):
         write_pools(run_dir, when, answers)
         write_examples(run_dir, when, answers[0].rows, self.n_examples)
         results.save(run_dir)
-
-
-@contextmanager
-def _without_idle_adapter(model: Any) -> Iterator[None]:
-    """Switch an adapter off while it is still zero: the outputs are the same to the bit, in half the time."""
-    out = [parameter for name, parameter in model.named_parameters() if "lora_B" in name]
-    if not out or any(torch.count_nonzero(parameter) for parameter in out):
-        yield
-        return
-    with model.disable_adapter():
-        yield
 
 
 def _grades(answers: Answers) -> list[Grade]:

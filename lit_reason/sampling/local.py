@@ -98,6 +98,7 @@ class TransformersSampler:
             start += count
 
     @torch.no_grad()
+    @torch.compiler.set_stance("force_eager")  # every step has another shape, and would be compiled anew
     def _decode(self, rows: list[_Row], settings: SamplingSettings, report: Callable[[], None]) -> None:
         """Generate until every row of the batch has ended; `report` is called after each token."""
         live = [row for row in rows if row.finish_reason is None]
