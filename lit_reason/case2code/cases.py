@@ -1,8 +1,8 @@
 """Choosing once which cases of a function are kept, which of them prompts may show, and which stay hidden.
 
-Every case has traits: the branches it took, what its output looks like, which edge values its input holds. The hidden
-cases together cover every trait that any case has, so that passing them means something; the shown ones cover as many
-as the rest allows, so that the function can be inferred.
+Every case has traits: the branches it took, what its output looks like, which edge values its input holds. The shown
+cases begin with those that cover most traits, so that the function can be inferred; the hidden ones first cover what
+these do not, then everything that several cases have, so that passing them means something.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ Traits = frozenset[Hashable]
 
 MIN_SHOWN_OUTPUTS = 3
 """Distinct outputs among the shown cases, unless there are fewer (section 9.8)."""
+
+_SHOWN_CHARS = 240
+"""Cases longer than this are hidden where enough others can be shown: prompts must stay readable."""
+
+_EDGE_WEIGHT = 3
 
 
 @dataclass(frozen=True)
@@ -50,30 +55,50 @@ def choose_cases(
     """Keep at most `n_cases` cases, hide at least `hidden_share` of them and one, show at most `max_shown`."""
     order = list(range(len(cases)))
     rng.shuffle(order)
-    all_traits = [traits(case, coverage) for case, coverage in zip(cases, coverages, strict=True)]
+    traits_of = [traits(case, coverage) for case, coverage in zip(cases, coverages, strict=True)]
     n = min(n_cases, len(cases))
     n_hidden = 1 if n < 4 else max(math.ceil(hidden_share * n), n - max_shown, 1)
-    hidden = _cover(order, all_traits, n_hidden)
-    shown = _cover([i for i in order if i not in set(hidden)], all_traits, min(n - n_hidden, max_shown))
+    n_shown = min(n - n_hidden, max_shown)
+    short = [i for i in order if len(cases[i].kwargs) + len(cases[i].output) <= _SHOWN_CHARS]
+    showable = short if len(short) >= n_shown else order
+    shown = _cover(showable, traits_of, math.ceil(n_shown / 2))
+    known = frozenset[Hashable]().union(*(traits_of[i] for i in shown))
+    hidden = _cover(_without(order, shown), traits_of, n_hidden, known)
+    left = _without(showable, [*shown, *hidden])
+    shown += left[: n_shown - len(shown)]
     _diversify(shown, hidden, cases)
-    kept = sorted([*shown, *hidden])
-    position = {index: place for place, index in enumerate(kept)}
-    return Choice(
-        tuple(cases[i] for i in kept),
-        tuple(sorted(position[i] for i in shown)),
-        tuple(sorted(position[i] for i in hidden)),
-    )
+    return _choice(cases, shown, hidden)
 
 
-def _cover(candidates: Sequence[int], all_traits: Sequence[Traits], n: int) -> list[int]:
-    """`n` candidates, greedily the one with the most traits not covered yet; ties go to the earlier one."""
+def _cover(
+    candidates: Sequence[int], traits_of: Sequence[Traits], n: int, known: Traits = frozenset()
+) -> list[int]:
+    """`n` candidates, greedily the one with the most traits that are new; first those not `known`, then all others."""
     left, covered, chosen = list(candidates), set[Hashable](), list[int]()
     while left and len(chosen) < n:
-        best = max(left, key=lambda i: len(all_traits[i] - covered))
+        best = max(left, key=lambda i: (_weight(traits_of[i] - covered - known), _weight(traits_of[i] - covered)))
         chosen.append(best)
         left.remove(best)
-        covered |= all_traits[best]
+        covered |= traits_of[best]
     return chosen
+
+
+def _weight(some: Traits | set[Hashable]) -> int:
+    """Edge values count for more than single steps, or the longest path would always come first."""
+    return sum(1 if isinstance(trait, tuple) and trait[0] == "step" else _EDGE_WEIGHT for trait in some)
+
+
+def _without(some: Iterable[int], others: Iterable[int]) -> list[int]:
+    taken = set(others)
+    return [i for i in some if i not in taken]
+
+
+def _choice(cases: Sequence[Case], shown: Sequence[int], hidden: Sequence[int]) -> Choice:
+    kept = sorted([*shown, *hidden])
+    place = {index: position for position, index in enumerate(kept)}
+    return Choice(
+        tuple(cases[i] for i in kept), tuple(sorted(place[i] for i in shown)), tuple(sorted(place[i] for i in hidden))
+    )
 
 
 def _diversify(shown: list[int], hidden: list[int], cases: Sequence[Case]) -> None:

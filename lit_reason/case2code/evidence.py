@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lit_reason.case2code.kinds import KINDS, Hints, kind_of
-from lit_reason.case2code.usage import TYPE_KINDS, uses
+from lit_reason.case2code.usage import TYPE_KINDS, asks_types, uses
 
 Scores = dict[str, float]
 
@@ -54,12 +54,13 @@ class Evidence:
     """What a function's source says about its inputs.
 
     `scores` rates the kinds of each parameter; `hints` are literals of the body; `defaults` are literal defaults;
-    `hopeless` says why no literal can serve as some parameter, if so.
+    `many_kinds` tells that the body asks for types; `hopeless` says why no literal can serve as some parameter, if so.
     """
 
     scores: dict[str, Scores]
     hints: Hints
     defaults: dict[str, Any]
+    many_kinds: bool = False
     hopeless: str | None = None
 
 
@@ -82,7 +83,7 @@ def gather(function: ast.FunctionDef, examples: Sequence[dict[str, Any]]) -> Evi
         if use.needs_object:
             hopeless = hopeless or f"{use.param} must be {use.needs_object}"
         _add(scores[use.param], use.kinds, use.weight)
-    return Evidence(scores, _hints(function), defaults, hopeless)
+    return Evidence(scores, _hints(function), defaults, asks_types(function), hopeless)
 
 
 def _add(score: Scores, kinds: Sequence[str], weight: float) -> None:

@@ -32,7 +32,9 @@ def kind_of(value: Any) -> str | None:
     """The kind that a value seen in a docstring or as a default belongs to, None if it tells nothing."""
     if isinstance(value, bool):
         return "bool"
-    if isinstance(value, (int, float, str, bytes)):
+    if isinstance(value, str):
+        return "bits" if len(value) > 1 and set(value) <= {"0", "1"} else "digits" if value.isdigit() else "str"
+    if isinstance(value, (int, float, bytes)):
         return type(value).__name__
     if isinstance(value, dict):
         return _dict_kind(value)
@@ -60,6 +62,8 @@ def _sequence_kind(value: list[Any] | tuple[Any, ...]) -> str:
         return "list[list[str]]" if inner and isinstance(inner[0], str) else "list[list[int]]"
     if isinstance(inner, tuple):
         return "list[pair]"
+    if outer == "list" and len(value) > 3 and all(v in (0, 1) for v in value):
+        return "list[bit]"
     name = "float" if any(isinstance(v, float) for v in value) else "str" if isinstance(inner, str) else "int"
     return f"{outer}[{name}]" if f"{outer}[{name}]" in KINDS else f"{outer}[int]"
 
@@ -115,8 +119,10 @@ def _ascending(r: Random, h: Hints) -> list[int]:
 def _texts(r: Random, h: Hints) -> list[str]:
     if h.texts and r.random() < 0.25:
         return [r.choice((*h.texts, r.choice(WORDS))) for _ in range(r.randint(1, 4))]
-    shared = r.choices(WORDS, k=r.randint(1, 4)) + [_text(r, h) for _ in range(r.randint(0, 2))]
-    return shared + shared[:1] * r.randint(0, 1)
+    texts = r.choices(WORDS, k=r.randint(1, 4)) + [_text(r, h) for _ in range(r.randint(0, 2))]
+    if r.random() < 0.25:
+        return [texts[0][: r.randint(1, 4)] + text for text in texts]  # a shared beginning, which chance never gives
+    return texts + texts[:1] * r.randint(0, 1)
 
 
 def _matrix(r: Random, h: Hints) -> list[list[int]]:
@@ -163,6 +169,7 @@ KINDS: dict[str, Kind] = {
         Kind("bytes", (b"", b"a", b"\x00\xff"), lambda r, h: _text(r, h).encode()),
         Kind("list[int]", ([], [0], [1, 1], [-1, 2]), _ints),
         Kind("sorted[int]", ([], [0], [1, 2], [1, 3, 5, 7]), _ascending),
+        Kind("list[bit]", ([], [0], [1], [1, 0, 1]), lambda r, h: r.choices((0, 1), k=r.randint(1, 9))),
         Kind("list[float]", ([], [0.5], [1.0, -1.0]), lambda r, h: [_float(r, h) for _ in range(r.randint(1, 5))]),
         Kind("list[str]", ([], [""], ["a", "b"]), _texts),
         Kind("list[char]", ([], ["a"], ["a", "b", "a"]), lambda r, h: r.choices("abcdef", k=r.randint(1, 6))),

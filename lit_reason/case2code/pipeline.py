@@ -12,7 +12,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -33,7 +33,7 @@ from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, w
 from lit_reason.progress import track
 from lit_reason.sandbox import CallResult, Program
 
-VERSION = 1
+VERSION = 2
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
 
 _CHUNK = 96
@@ -60,7 +60,7 @@ class Work:
 
     candidate: Candidate
     seed: int
-    signature: Signature | None = None
+    signatures: list[tuple[float, Signature]] = field(default_factory=list)
     reason: str | None = None
     function: Function | None = None
 
@@ -75,6 +75,14 @@ class Work:
         node = ast.parse(self.candidate.source).body[0]
         assert isinstance(node, ast.FunctionDef)
         return Writer.for_function(node, f"{self.seed}/{self.candidate.body}")
+
+    def inputs(self, n: int) -> list[str]:
+        """`n` inputs of the best signature; a third are of the second best where the function asks for types."""
+        ranked = [signature for _, signature in sorted(self.signatures, key=lambda item: -item[0])]
+        if not self.writer.evidence.many_kinds or len(ranked) == 1:
+            return self.writer.write(ranked[0], n)
+        first = self.writer.write(ranked[0], n - n // 3)
+        return list(dict.fromkeys([*first, *self.writer.write(ranked[1], n // 3)]))
 
     def program(self, calls: Iterable[str]) -> Program:
         """The candidate with these calls."""
@@ -116,7 +124,7 @@ def process(works: Sequence[Work], executor: Executor, settings: RealSettings) -
             work.reason = "needs_object"
     _choose_signatures([work for work in works if not work.reason], executor)
     ready = [work for work in works if not work.reason]
-    programs = [work.program(work.writer.write(work.signature or (), settings.n_inputs)) for work in ready]
+    programs = [work.program(work.inputs(settings.n_inputs)) for work in ready]
     rules = Rules(settings.drop_constant, settings.max_error_share, settings.min_distinct)
     kept = []
     for work, program, outcomes in zip(ready, programs, executor.run_twice(programs), strict=True):
@@ -138,23 +146,22 @@ def process(works: Sequence[Work], executor: Executor, settings: RealSettings) -
 
 
 def _choose_signatures(works: Sequence[Work], executor: Executor) -> None:
-    """Try candidate signatures on a few inputs each and keep the one whose calls return most, and most differently."""
-    scores = dict.fromkeys(range(len(works)), 0.0)
+    """Try candidate signatures on a few inputs each and note those whose calls return, scored by how differently."""
     start = 0
     for n_signatures, n_inputs in _TRIALS:
-        trials: list[tuple[int, list[Signature], list[list[str]]]] = []
-        for i, work in enumerate(works):
-            if scores[i] < _GOOD_SCORE:
+        trials: list[tuple[Work, list[Signature], list[list[str]]]] = []
+        for work in works:
+            if max((score for score, _ in work.signatures), default=0.0) < _GOOD_SCORE:
                 signatures = list(itertools.islice(work.writer.signatures(), start, start + n_signatures))
-                trials.append((i, signatures, [work.writer.write_trial(s, n_inputs) for s in signatures]))
-        programs = [works[i].program(itertools.chain(*inputs)) for i, _, inputs in trials]
-        for (i, signatures, inputs), outcome in zip(trials, executor.run(programs), strict=True):
+                trials.append((work, signatures, [work.writer.write_trial(s, n_inputs) for s in signatures]))
+        programs = [work.program(itertools.chain(*inputs)) for work, _, inputs in trials]
+        for (work, signatures, inputs), outcome in zip(trials, executor.run(programs), strict=True):
             for signature, calls in zip(signatures, _regroup(outcome.calls, inputs), strict=True):
-                if trial_score(calls) > scores[i]:
-                    scores[i], works[i].signature = trial_score(calls), signature
+                if score := trial_score(calls):
+                    work.signatures.append((score, signature))
         start += n_signatures
     for work in works:
-        if work.signature is None:
+        if not work.signatures:
             work.reason = "all_errors"
 
 

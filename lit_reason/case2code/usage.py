@@ -65,6 +65,11 @@ def uses(function: ast.FunctionDef, params: Container[str]) -> Iterator[Use]:
             yield from _comparisons(node, params)
 
 
+def asks_types(function: ast.FunctionDef) -> bool:
+    """Whether the body tests the type of a value, so that more than one kind of argument is meant."""
+    return any(isinstance(node, ast.Name) and node.id in ("isinstance", "type") for node in ast.walk(function))
+
+
 def _calls(node: ast.Call, params: Container[str]) -> Iterator[Use]:
     if name := _param(node.func, params):
         yield Use(name, needs_object="a function")
