@@ -65,6 +65,11 @@ class TokenDataModule(LightningDataModule):
         planner = self._plan("val", loading, accumulate=1)
         return self._loader("val", planner.micro_batches(0, self.trainer.global_rank), 0)
 
+    def test_dataloader(self) -> DataLoader[str]:
+        """The ids of the questions held out for the test, one batch each: without a batch, no callback would be asked."""
+        ids: Any = [question.id for question in self.questions("test")]
+        return DataLoader(ids, batch_size=None, generator=torch.Generator())
+
     @cached_property
     def planner(self) -> WindowPlanner:
         """The plan of all training windows."""

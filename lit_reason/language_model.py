@@ -108,6 +108,9 @@ class CausalLanguageModel(LightningModule):
         if n_targets > 0:
             self.log("val/loss", (loss_sum / n_targets).float(), rank_zero_only=True)
 
+    def test_step(self, batch: str, batch_idx: int) -> None:
+        """Nothing: a test is what evaluation callbacks ask; the batches are the ids of their questions."""
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimizer alone: `on_train_batch_start` writes the rate, so no scheduler state exists to restore."""
         return build_optimizer(self.parameters(), self.optimizer)

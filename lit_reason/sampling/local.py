@@ -187,6 +187,8 @@ class _Chooser:
             chosen = draw_tokens(scores, next(self._uniforms).to(scores.device))
         chosen = chosen[:, None]
         self.latest_logprobs = (scores.gather(1, chosen) - scores.logsumexp(-1, keepdim=True)).squeeze(1).tolist()
+        if self._settings.greedy:
+            return scores
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
 
 

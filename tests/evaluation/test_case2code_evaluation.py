@@ -186,6 +186,15 @@ def test_validate_measures_once_and_returns_the_figures(tmp_path):
     assert len(list(tmp_path.glob("pools/*"))) == 2, "the plain instruction prompt is another question"
 
 
+def test_the_test_set_is_its_own(tmp_path):
+    (metrics,) = trainer(tmp_path, [evaluation(tmp_path)]).test(module(lora=None), data_module(), verbose=False)
+    figure = Results.load(tmp_path).get("strict_pass", "planted", "test")
+    assert (figure.value, figure.n) == (metrics["strict_pass/planted"], 6)
+    (entry,) = read_pools(tmp_path)
+    asked = {question.id for question in SamplePool(tmp_path / entry["folder"]).questions()}
+    assert asked == {question.id for question in data_module().questions("test")}
+
+
 def test_settings_reach_the_sampler():
     callback = Case2CodeEvaluation(max_new_tokens=7, samples=4, temperature=0.5, top_p=1.0, seed=3)
     greedy, sampled = callback.settings
