@@ -6,6 +6,7 @@ leave the batch once they are a quarter of it, so a few long answers do not keep
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -66,11 +67,14 @@ class TransformersSampler:
     ) -> Iterator[list[Sample]]:
         """Yield the missing samples, one list a batch."""
         rows = self._rows(missing(questions, settings.n, done), settings)
+        began = time.perf_counter()
         with Job("sampling", total=len(rows), unit="samples") as job:
 
+            def tokens_per_second() -> str:
+                return f"{sum(len(row.tokens) for row in rows) / (time.perf_counter() - began):,.0f} tokens/s"
+
             def report() -> None:
-                ended = sum(row.finish_reason is not None for row in rows)
-                job.update(ended, note=lambda: f"{sum(len(row.tokens) for row in rows):,} tokens")
+                job.update(sum(row.finish_reason is not None for row in rows), tokens_per_second)
 
             for batch in self._batches(rows, settings):
                 self._decode(batch, settings, report)
