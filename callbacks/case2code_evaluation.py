@@ -203,9 +203,9 @@ class Case2CodeEvaluation(Callback):
         return figures
 
     def _changes(self, questions: list[Question], after: Answers, run_dir: Path) -> list[Figure]:
-        """Paired differences of the greedy answers before and after."""
+        """Paired differences of the greedy answers before and after, where the pool of before is still there."""
         entries = [e for e in read_pools(run_dir) if (e["when"], e["answers"]) == ("before", "greedy")]
-        if not entries:
+        if not entries or not (run_dir / entries[0]["folder"]).is_dir():
             return []
         graded = SamplePool(run_dir / entries[0]["folder"]).grades(entries[0]["grader"])
         old = {metric.name: metric for metric in summarise(questions, graded).metrics}

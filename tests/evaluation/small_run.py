@@ -1,16 +1,20 @@
 """A small fit with an evaluation before and after: random weights, planted functions, the real sandbox.
 
-As a script: `python small_run.py FOLDER`, for tests that kill it.
+As a script, `python small_run.py FOLDER`, it ends as by a power failure in the third batch of its first evaluation.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer, seed_everything
 
+from callbacks import case2code_evaluation
 from callbacks.case2code_evaluation import Case2CodeEvaluation
 from datamodules.case2code import Case2CodeDataModule
 from lit_reason.backbones import Backbone, Lora
@@ -20,6 +24,8 @@ from lit_reason.case2code.prompts import PromptSettings
 from lit_reason.case2code.settings import RealSettings
 from lit_reason.language_model import CausalLanguageModel
 from lit_reason.optim import OptimizerSettings, Schedule
+from lit_reason.records import Sample
+from lit_reason.sampling.local import TransformersSampler
 
 N_QUESTIONS = 12
 
@@ -63,5 +69,16 @@ def fit(folder: Path, callbacks: list[Callback], ckpt_path: Path | None = None, 
     return model
 
 
+class KilledSampler(TransformersSampler):
+    """`kill -9` once the third batch is decoded, before it is written."""
+
+    def sample(self, *arguments: Any) -> Iterator[list[Sample]]:
+        for number, batch in enumerate(super().sample(*arguments), 1):
+            if number == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield batch
+
+
 if __name__ == "__main__":
+    case2code_evaluation.TransformersSampler = KilledSampler
     fit(Path(sys.argv[1]), [evaluation(Path(sys.argv[1]))])
