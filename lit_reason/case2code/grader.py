@@ -19,6 +19,9 @@ from lit_reason.sandbox import CallResult, Limits, Outcome, Program, Sandbox
 Kind = Literal["ok", "wrong", "no_code", "syntax", "missing_function", "runtime", "timeout", "truncated"]
 KINDS: tuple[Kind, ...] = ("ok", "wrong", "no_code", "syntax", "missing_function", "runtime", "timeout", "truncated")
 
+FAILED_CASES, FAILED_CHARS = 3, 200
+"""How many failed cases a grade keeps for its reader, and how much of each of their texts."""
+
 _STATUS: dict[Kind, GradeStatus] = {"ok": "right", "no_code": "unparsed", "timeout": "timed_out"}
 
 
@@ -37,9 +40,10 @@ class CaseGrader:
     """Runs the extracted program on all stored inputs and compares the results, case by case.
 
     A grade's `score` is the share of matching cases; it is right only if all match. `detail` has `strict`,
-    `value_aware`, `shown_pass`, `hidden_pass`, `error_match` (share of the expected exceptions, None without any) and
-    `kind`: `no_code` (no fence, and the text is no Python), `syntax`, `missing_function` (none of that name that takes
-    these keyword arguments), `runtime` (raises where a value is expected), `timeout`, `truncated`, `wrong`, or `ok`.
+    `value_aware`, `shown_pass`, `hidden_pass`, `error_match` (share of the expected exceptions, None without any),
+    `failed` (the first failed cases: `call`, `expected`, `got`, `shown`) and `kind`: `no_code` (no fence, and the
+    text is no Python), `syntax`, `missing_function` (none of that name that takes these keyword arguments), `runtime`
+    (raises where a value is expected), `timeout`, `truncated`, `wrong`, or `ok`.
 
     Args:
         workers: Programs that run at once.
@@ -136,11 +140,24 @@ class CaseGrader:
             "hidden_pass": all(strict[i] for i in question.meta["hidden"]),
             "error_match": sum(errors) / len(errors) if errors else None,
             "kind": kind,
+            "failed": _failed(cases, calls, strict, question.meta["shown"]),
         }
         return Grade(
             sample.pool_key, question.id, sample.sample_index, self.name, _STATUS.get(kind, "wrong"),
             answer=pending.code, score=sum(strict) / len(strict), detail=detail,
         )  # fmt: skip
+
+
+def _failed(
+    cases: list[Case], calls: tuple[CallResult | None, ...], strict: list[bool], shown: list[int]
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for i, (case, call, ok) in enumerate(zip(cases, calls, strict, strict=True)):
+        if call is not None and call.status != "not_run" and not ok and len(found) < FAILED_CASES:
+            got = call.text if call.status in ("return", "error") else call.status
+            texts = {"call": case.kwargs, "expected": case.output, "got": got}
+            found.append({**{key: text[:FAILED_CHARS] for key, text in texts.items()}, "shown": i in shown})
+    return found
 
 
 def _matches(case: Case, call: CallResult | None, equal: Any) -> bool:

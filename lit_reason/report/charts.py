@@ -80,7 +80,7 @@ def by_family(run: Run) -> Chart | None:
 
 def verdicts(run: Run) -> Chart | None:
     """How the answers failed: one bar for each split and moment."""
-    shares = story.verdict_shares(run)
+    shares = story.verdict_shares(run.results)
     if not shares:
         return None
     bars = [

@@ -155,23 +155,24 @@ def family_table(results: Results) -> Table:
     return Table(moments(figures), {key: rows[key] for key in sorted(rows, key=order)})
 
 
-def verdict_shares(run: Run) -> dict[tuple[str, str], dict[str, float]]:
-    """For each (split, when) the share of each kind of verdict, from the figures, else counted in the examples."""
+def verdict_shares(results: Results) -> dict[tuple[str, str], dict[str, float]]:
+    """For each (split, when) the share of each kind of verdict, in drawing order."""
     shares: dict[tuple[str, str], dict[str, float]] = {}
-    for figure in run.results.figures:
+    for figure in results.figures:
         if figure.name.startswith(KIND_PREFIX) and "/" not in figure.split and figure.when != "change":
             kind = figure.name.removeprefix(KIND_PREFIX)
-            shares.setdefault((figure.split, figure.when), {})[kind] = figure.value
-    if not shares:
-        counts: dict[tuple[str, str], Counter[str]] = {}
-        for example in run.examples:
-            counts.setdefault((example.split, example.when), Counter())[example.kind or example.status] += 1
-        shares = {key: {kind: n / found.total() for kind, n in found.items()} for key, found in counts.items()}
+            shares.setdefault((figure.split, figure.when), {})[kind] = float(figure.value)
     order = list(VERDICTS)
     for key, found in shares.items():
         known = sorted(found, key=lambda kind: order.index(kind) if kind in order else len(order))
         shares[key] = {kind: found[kind] for kind in known if found[kind] > 0}
     return shares
+
+
+def compared(table: Table) -> list[tuple[str, str]]:
+    """Moments that the chart by family shows, each with its colour: before, control and after, else the only one."""
+    usual = [when for when in table.moments if when in ("before", "control", "after")]
+    return [(when, when) for when in usual] or [(when, "after") for when in table.moments[:1]]
 
 
 def verdict_legend(shares: Mapping[tuple[str, str], Mapping[str, float]]) -> list[tuple[str, str]]:
@@ -219,7 +220,7 @@ def chosen_pairs(examples: Sequence[Example], n: int = 10) -> list[Pair]:
         for pile in piles.values():
             if pile and len(chosen) < n:
                 # A question with two answers says more than one with one.
-                best = min(pile, key=lambda pair: (seen[pair.last.family], -len(pair.answers)))
+                best = min(pile, key=lambda pair: (-len(pair.answers), seen[pair.last.family]))
                 pile.remove(best)
                 chosen.append(best)
                 seen[best.last.family] += 1

@@ -79,15 +79,19 @@ def test_fewer_examples_than_asked_are_all_shown() -> None:
     assert story.chosen_pairs([]) == []
 
 
-def test_verdict_shares_come_from_figures_and_else_from_examples(tmp_path: Path, example_run: Any) -> None:
+def test_verdict_shares_add_up_and_are_drawn_in_one_order(tmp_path: Path, example_run: Any) -> None:
     run = read_run(example_run.write_example_run(tmp_path))
-    from_figures = story.verdict_shares(run)
-    run.results.figures.clear()
-    counted = story.verdict_shares(run)
-    assert set(counted) == set(from_figures)
-    for key, shares in counted.items():
-        assert shares == pytest.approx(from_figures[key]) and sum(shares.values()) == pytest.approx(1)
-        assert list(shares) == [kind for kind in story.VERDICTS if kind in shares], "drawn in one order everywhere"
+    shares = story.verdict_shares(run.results)
+    assert list(shares) == [(split, when) for split in ("planted", "real") for when in ("before", "after")]
+    for (split, when), found in shares.items():
+        assert sum(found.values()) == pytest.approx(1)
+        assert list(found) == [kind for kind in story.VERDICTS if kind in found]
+        rows = [e for e in run.examples if (e.split, e.when) == (split, when)]
+        assert found["wrong"] == pytest.approx(sum(e.kind == "wrong" for e in rows) / len(rows))
+
+
+def test_chosen_examples_are_no_sample_and_give_no_shares() -> None:
+    assert story.verdict_shares(Results()) == {}
 
 
 def test_a_repeated_evaluation_counts_its_last_rows_only(tmp_path: Path) -> None:
