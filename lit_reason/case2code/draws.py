@@ -51,6 +51,11 @@ def numbers_with(r: Random, value: int) -> list[int]:
     return [r.choice((value, around(r, value), r.randint(0, 60))) for _ in range(r.randint(2, 5))]
 
 
+def symbol(r: Random) -> str:
+    """A mark, a letter or two letters."""
+    return r.choice((r.choice(MARKS), r.choice(LETTERS), "".join(r.sample(LETTERS, 2))))
+
+
 def sprinkled(r: Random, what: str) -> str:
     """A short text in which `what` occurs 0 to 3 times."""
     letters = r.choices([c for c in LETTERS if c not in what], k=r.randint(2, 4)) + [what] * r.randint(0, 3)

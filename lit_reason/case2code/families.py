@@ -24,6 +24,7 @@ from lit_reason.case2code.draws import (
     numbers_with,
     separator,
     sprinkled,
+    symbol,
     word,
     words,
 )
@@ -108,11 +109,11 @@ TEXT = [
         lambda r, c: [(c["a"],), (sprinkled(r, c["a"]),)], lambda r, c: (sprinkled(r, c["a"]),),
     ),
     _returning(
-        "remove", '{x}.replace({a}, "")', lambda r: {"a": r.choice(LETTERS + MARKS)},
+        "remove", '{x}.replace({a}, "")', lambda r: {"a": symbol(r)},
         lambda r, c: [(c["a"],), (c["a"] + word(r) + c["a"],)], lambda r, c: (sprinkled(r, c["a"]),),
     ),
     _returning(
-        "count", "{x}.count({a})", lambda r: {"a": r.choice(LETTERS + MARKS)},
+        "count", "{x}.count({a})", lambda r: {"a": symbol(r)},
         lambda r, c: [(c["a"],), ("",), (c["a"] * 2 + r.choice("0123456789"),)], lambda r, c: (sprinkled(r, c["a"]),),
     ),
     _returning(

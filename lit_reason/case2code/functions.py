@@ -41,8 +41,8 @@ class Case:
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Case:
         """The inverse of `to_row`."""
-        if ("return" in row) == ("error" in row):
-            raise ValueError("a case needs exactly one of 'return' and 'error'")
+        if "kwargs" not in row or ("return" in row) == ("error" in row):
+            raise ValueError("a case needs 'kwargs' and exactly one of 'return' and 'error'")
         return cls(row["kwargs"], row.get("return"), row.get("error"), row.get("message", ""))
 
 

@@ -41,7 +41,7 @@ def split_of(key: str, shares: Mapping[Split, float]) -> Split:
 
 def rename(code: str, names: Mapping[str, str]) -> str:
     """Replace identifiers everywhere but in strings and comments; layout is kept. Attributes are not told apart."""
-    lines = code.splitlines(keepends=True)
+    lines = list(io.StringIO(code))
     tokens = tokenize.generate_tokens(io.StringIO(code).readline)
     for token in reversed([t for t in tokens if t.type == tokenize.NAME and t.string in names]):
         row, (start, end) = token.start[0] - 1, (token.start[1], token.end[1])

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -20,20 +21,23 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from lit_reason.case2code.cases import choose_cases
-from lit_reason.case2code.execute import Executor, trial_score
+from lit_reason.case2code import filters, rules
+from lit_reason.case2code.cases import Choice, choose_cases
+from lit_reason.case2code.execute import Coverage, Executor, trial_score
 from lit_reason.case2code.filters import Rules, judge
-from lit_reason.case2code.functions import PYTHON, Function
-from lit_reason.case2code.harvest import Candidate, harvest, source_version
+from lit_reason.case2code.functions import PYTHON, Case, Function
+from lit_reason.case2code.harvest import harvest
 from lit_reason.case2code.inputs import Signature, Writer
 from lit_reason.case2code.names import split_of
+from lit_reason.case2code.rules import Candidate
 from lit_reason.case2code.settings import RealSettings
+from lit_reason.case2code.sources import source_version
 from lit_reason.errors import PlainError
 from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, write_json_atomic
 from lit_reason.progress import track
 from lit_reason.sandbox import CallResult, Program
 
-VERSION = 2
+VERSION = 3
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
 
 _CHUNK = 96
@@ -46,6 +50,9 @@ _GOOD_SCORE = 4.0
 
 _UNUSED = ("n_train", "n_val", "n_test", "held_out_share", "workers", "allow_unprotected")
 """Settings that do not change what is built."""
+
+REASONS = {**rules.REASONS, **filters.REASONS}
+"""What each reason means, for the histogram."""
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +84,12 @@ class Work:
         return Writer.for_function(node, f"{self.seed}/{self.candidate.body}")
 
     def inputs(self, n: int) -> list[str]:
-        """`n` inputs of the best signature; a third are of the second best where the function asks for types."""
+        """The inputs that came with the function; else `n` written for the best signature.
+
+        A third are of the second best signature where the function asks for types.
+        """
+        if self.candidate.inputs is not None:
+            return list(self.candidate.inputs)
         ranked = [signature for _, signature in sorted(self.signatures, key=lambda item: -item[0])]
         if not self.writer.evidence.many_kinds or len(ranked) == 1:
             return self.writer.write(ranked[0], n)
@@ -107,6 +119,11 @@ def real_functions(settings: RealSettings, split: Literal["train", "val", "test"
     return chosen[:most]
 
 
+def bad_rows(settings: RealSettings) -> Counter[str]:
+    """How many rows of .jsonl sources could not be used, by reason."""
+    return Counter(json.loads((build(settings) / "reasons.json").read_text("utf-8"))["rows"])
+
+
 def build(settings: RealSettings) -> Path:
     """The cache folder of these settings, complete. Two processes that build at once share the work of the first."""
     folder = cache_dir() / "case2code" / _key(settings)
@@ -119,25 +136,23 @@ def build(settings: RealSettings) -> Path:
 
 def process(works: Sequence[Work], executor: Executor, settings: RealSettings) -> None:
     """Give every work its function or its reason."""
-    for work in works:
+    unwritten = [work for work in works if work.candidate.inputs is None]
+    for work in unwritten:
         if work.writer.evidence.hopeless:
             work.reason = "needs_object"
-    _choose_signatures([work for work in works if not work.reason], executor)
+    _choose_signatures([work for work in unwritten if not work.reason], executor)
     ready = [work for work in works if not work.reason]
     programs = [work.program(work.inputs(settings.n_inputs)) for work in ready]
-    rules = Rules(settings.drop_constant, settings.max_error_share, settings.min_distinct)
+    thresholds = Rules(settings.drop_constant, settings.max_error_share, settings.min_distinct)
     kept = []
     for work, program, outcomes in zip(ready, programs, executor.run_twice(programs), strict=True):
-        verdict = judge(program.calls, *outcomes, rules)
+        verdict = judge(program.calls, *outcomes, thresholds)
         work.reason = verdict.reason
         if verdict.cases:
             kept.append((work, verdict.cases, work.program(case.kwargs for case in verdict.cases)))
     coverages = executor.coverage([program for _, _, program in kept])
     for (work, cases, _), coverage in zip(kept, coverages, strict=True):
-        choice = choose_cases(
-            cases, coverage, Random(work.writer.seed),
-            n_cases=settings.n_cases, max_shown=settings.max_shown, hidden_share=settings.hidden_share,
-        )  # fmt: skip
+        choice = _choose(cases, coverage, work.writer.seed, settings)
         found = work.candidate
         work.function = Function(
             work.id, found.name, found.params, found.code, choice.cases, choice.shown, choice.hidden,
@@ -177,6 +192,8 @@ def _build(folder: Path, settings: RealSettings) -> None:
     )
     works = [Work(candidate, settings.seed) for candidate in found.kept]
     done = _done(folder)
+    executed = [function for function in found.executed if function.id not in done]
+    append_jsonl(folder / "functions.jsonl", [_chosen(function, settings).to_row() for function in executed])
     todo = [work for work in works if work.id not in done]
     if todo:
         with Executor(settings.workers, settings.call_seconds, settings.allow_unprotected) as executor:
@@ -188,11 +205,29 @@ def _build(folder: Path, settings: RealSettings) -> None:
                     append_jsonl(folder / "rejected.jsonl", [row])
     rejected = Counter(str(row["reason"]) for row in _rows(folder / "rejected.jsonl").values())
     n_kept = len(_rows(folder / "functions.jsonl"))
-    reasons = {"kept": n_kept, "harvest": dict(found.rejected), "filter": dict(rejected), "python": PYTHON}
+    reasons = {
+        "kept": n_kept, "harvest": dict(found.rejected), "filter": dict(rejected), "rows": dict(found.bad_rows),
+        "python": PYTHON,
+    }  # fmt: skip
     if not n_kept:
         raise EmptyCorpus(f"no function of {', '.join(settings.sources)} is left; {_histogram(reasons)}")
     write_json_atomic(folder / "reasons.json", reasons)
     logger.info("Case2Code: %d real functions; %s", n_kept, _histogram(reasons))
+
+
+def _chosen(function: Function, settings: RealSettings) -> Function:
+    """A function that came with its results; which cases are shown is chosen here unless its row says so."""
+    if function.shown:
+        return function
+    choice = _choose(function.cases, [frozenset()] * len(function.cases), f"{settings.seed}/{function.body}", settings)
+    return replace(function, cases=choice.cases, shown=choice.shown, hidden=choice.hidden)
+
+
+def _choose(cases: Sequence[Case], coverages: Sequence[Coverage], seed: str, settings: RealSettings) -> Choice:
+    return choose_cases(
+        cases, coverages, Random(seed),
+        n_cases=settings.n_cases, max_shown=settings.max_shown, hidden_share=settings.hidden_share,
+    )  # fmt: skip
 
 
 def _processed(works: Sequence[Work], executor: Executor, settings: RealSettings) -> Iterator[Work]:
@@ -226,5 +261,7 @@ def _rows(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _histogram(reasons: dict[str, Any]) -> str:
-    counts = Counter(reasons["harvest"]) + Counter(reasons["filter"])
-    return "rejected: " + (", ".join(f"{n} {reason}" for reason, n in counts.most_common()) or "none was found")
+    counts = Counter({**reasons["harvest"], **reasons["filter"], **reasons["rows"]})
+    named = ((n, reason, REASONS.get(reason)) for reason, n in counts.most_common())
+    parts = [f"{n} {reason} ({text})" if text else f"{n} {reason}" for n, reason, text in named]
+    return f"rejected: {', '.join(parts)}" if parts else "none was found"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 
-from lit_reason.case2code.harvest import source_problem
+from lit_reason.case2code.sources import source_problem
 
 CORPUS = ("stdlib", "algorithms", "sympy", "networkx", "more_itertools", "toolz", "boltons", "labmath")
 

@@ -1,0 +1,128 @@
+"""Rules R2 to R8: which functions of a text can become tasks (section 2, step 1)."""
+
+from __future__ import annotations
+
+import ast
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lit_reason.case2code.names import normalised_body
+from lit_reason.case2code.scope import NEEDS_WORLD, UNKNOWN_NAME, Scope, check_names
+from lit_reason.grading.code import parse_code
+
+REASONS: dict[str, str] = {
+    "encoding": "file is not UTF-8",
+    "R1": "file does not parse",
+    "R2": "no plain top-level def",
+    "R3": "not 1 to 6 parameters that can be passed by name",
+    "R4": "returns no value",
+    "R5": "uses a name from elsewhere",
+    "R6": "touches files, network, processes, input, the clock or chance",
+    "R7": "declares global or nonlocal names",
+    "R8": "too short or too long",
+    "R9": "duplicate of an earlier function",
+    "R10": "in an evaluation set",
+}
+
+_MAX_PARAMS = 6
+_MIN_LINES = 2
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A function that passed every rule.
+
+    `import_code` are the allow-listed imports that it needs; `inputs` were written for it elsewhere, None for none.
+    """
+
+    name: str
+    params: tuple[str, ...]
+    source: str
+    import_code: tuple[str, ...]
+    body: str
+    origin: str
+    inputs: tuple[str, ...] | None = None
+
+    @property
+    def code(self) -> str:
+        """The whole program: imports, then source (section 9.1)."""
+        return "".join(f"{line}\n" for line in self.import_code) + "\n\n" * bool(self.import_code) + self.source
+
+
+def harvest_text(text: str, origin: str, max_lines: int = 60, max_chars: int = 4096) -> Iterator[Candidate | str]:
+    """Yield for every function of a text the candidate, or the reason why it is none (R1 once for a whole text)."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    tree = parse_code(text)
+    if tree is None:
+        yield "R1"
+        return
+    scope = Scope.of_module(tree)
+    lines = list(io.StringIO(text))  # splitlines would also split at form feeds, which the parser does not count
+    top = {id(node) for node in tree.body}
+    for node in _statements(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if id(node) in top and isinstance(node, ast.FunctionDef):
+                yield _candidate(node, lines, scope, origin, max_lines, max_chars)
+            else:
+                yield "R2"
+
+
+def _candidate(
+    node: ast.FunctionDef, lines: list[str], scope: Scope, origin: str, max_lines: int, max_chars: int
+) -> Candidate | str:
+    """The rules R2 to R8 in their order."""
+    source = "".join(lines[node.lineno - 1 : node.end_lineno])
+    if node.decorator_list or ("yield" in source and _is_generator(node)):
+        return "R2"
+    arguments = node.args
+    if arguments.vararg or arguments.kwarg or arguments.posonlyargs or arguments.kwonlyargs:
+        return "R3"
+    if not 1 <= len(arguments.args) <= _MAX_PARAMS:
+        return "R3"
+    if not any(_returns_value(statement) for statement in _statements(node, enter_definitions=False)):
+        return "R4"
+    names = check_names(node, scope)
+    if names.problem == NEEDS_WORLD:
+        return "R6"
+    if names.problem == UNKNOWN_NAME:
+        return "R5"
+    if any(isinstance(child, (ast.Global, ast.Nonlocal)) for child in ast.walk(node)):
+        return "R7"
+    source = source if source.endswith("\n") else source + "\n"
+    n_lines = (node.end_lineno or node.lineno) - node.lineno + 1
+    if not _MIN_LINES <= n_lines <= max_lines or len(source) > max_chars:
+        return "R8"
+    params = tuple(a.arg for a in arguments.args)
+    return Candidate(node.name, params, source, names.imports, normalised_body(source), f"{origin}:{node.lineno}")
+
+
+def _statements(tree: ast.AST, enter_definitions: bool = True) -> Iterator[ast.AST]:
+    """All statements at any depth, in source order; expressions, of which there are many more, are not entered."""
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, _DEFINITIONS) and node is not tree and not enter_definitions:
+            continue
+        for block in ("cases", "finalbody", "orelse", "handlers", "body"):
+            stack.extend(reversed(getattr(node, block, ())))
+
+
+def _is_generator(function: ast.FunctionDef) -> bool:
+    """Whether the function itself yields; generators nested in it do not count."""
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(node, (*_DEFINITIONS, ast.Lambda)):
+            stack.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def _returns_value(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Return) or node.value is None:
+        return False
+    return not (isinstance(node.value, ast.Constant) and node.value.value is None)
