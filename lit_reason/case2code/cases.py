@@ -57,7 +57,7 @@ def choose_cases(
     rng.shuffle(order)
     traits_of = [traits(case, coverage) for case, coverage in zip(cases, coverages, strict=True)]
     n = min(n_cases, len(cases))
-    n_hidden = 1 if n < 4 else max(math.ceil(hidden_share * n), n - max_shown, 1)
+    n_hidden = 1 if n < 4 else min(max(math.ceil(hidden_share * n), n - max_shown, 1), n - 1)
     n_shown = min(n - n_hidden, max_shown)
     short = [i for i in order if len(cases[i].kwargs) + len(cases[i].output) <= _SHOWN_CHARS]
     showable = short if len(short) >= n_shown else order
@@ -66,7 +66,7 @@ def choose_cases(
     hidden = _cover(_without(order, shown), traits_of, n_hidden, known)
     left = _without(showable, [*shown, *hidden])
     shown += left[: n_shown - len(shown)]
-    _diversify(shown, hidden, cases)
+    _diversify(shown, hidden, _without(order, [*shown, *hidden]), cases)
     return _choice(cases, shown, hidden)
 
 
@@ -101,15 +101,16 @@ def _choice(cases: Sequence[Case], shown: Sequence[int], hidden: Sequence[int]) 
     )
 
 
-def _diversify(shown: list[int], hidden: list[int], cases: Sequence[Case]) -> None:
-    """Swap cases until the shown ones have enough distinct outputs, or all that there are."""
-    wanted = min(MIN_SHOWN_OUTPUTS, len({cases[i].output for i in (*shown, *hidden)}), len(shown))
+def _diversify(shown: list[int], hidden: list[int], left_out: list[int], cases: Sequence[Case]) -> None:
+    """Swap shown cases for others until they have enough distinct outputs, or all that there are."""
+    wanted = min(MIN_SHOWN_OUTPUTS, len({case.output for case in cases}), len(shown))
     while len(outputs := {cases[i].output for i in shown}) < wanted:
-        new = next(place for place, i in enumerate(hidden) if cases[i].output not in outputs)
+        others = hidden if any(cases[i].output not in outputs for i in hidden) else left_out
+        new = next(place for place, i in enumerate(others) if cases[i].output not in outputs)
         seen: set[str] = set()
         for place, i in enumerate(shown):
             if cases[i].output in seen:
-                shown[place], hidden[new] = hidden[new], i
+                shown[place], others[new] = others[new], i
                 break
             seen.add(cases[i].output)
 

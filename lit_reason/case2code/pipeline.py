@@ -37,7 +37,7 @@ from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, w
 from lit_reason.progress import track
 from lit_reason.sandbox import CallResult, Program
 
-VERSION = 3
+VERSION = 4
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
 
 _CHUNK = 96

@@ -58,7 +58,7 @@ def uses(function: ast.FunctionDef, params: Container[str]) -> Iterator[Use]:
         elif isinstance(node, (ast.For, ast.comprehension)):
             if name := _param(node.iter, params):
                 unpacks = isinstance(node.target, ast.Tuple)
-                yield Use(name, ("list[pair]",), 3.0) if unpacks else Use(name, _SEQUENCES, 1.5)
+                yield Use(name, ("list[pair]",), 4.0) if unpacks else Use(name, _SEQUENCES, 1.5)
         elif isinstance(node, ast.BinOp):
             yield from _operators(node, params)
         elif isinstance(node, ast.Compare):
