@@ -74,19 +74,20 @@ class Job:
         self._interval = DRAW_SECONDS if self._bar else every_seconds
 
     def update(self, done: int, note: Callable[[], str] | None = None) -> None:
-        """Say that `done` units are done. `note()` gives more words for the line; it is called only when a line is
-        due.
+        """Say that `done` units are done. `note()` gives more words; it is called only when a line is due and at the
+        end, whose line `close` prints.
         """
         self.done = done
         now = self._clock()
-        if self._silent or now - self._drawn < self._interval:
+        due = now - self._drawn >= self._interval
+        if self._silent or not (due or done == self.total):
             return
-        self._drawn = now
         if note is not None:
             self._note = note()
+        self._drawn = now
         if self._bar:
             self._bar.draw(self)
-        else:
+        elif due:
             _say(self.line())
 
     def pause(self) -> None:
@@ -181,8 +182,8 @@ class _Bar:
 def _new_display() -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = TextColumn("{task.description:<8}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}", markup=False)
-    return Progress(*columns, console=_console(), auto_refresh=False, transient=True)
+    name, text = TextColumn("{task.description:<8}"), TextColumn("{task.fields[text]}", markup=False)
+    return Progress(name, BarColumn(bar_width=24), text, console=_console(), auto_refresh=False, transient=True)
 
 
 def _console() -> Console:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -29,6 +29,7 @@ SCHEMA_VERSION = 1
 FILE_NAME = "results.json"
 
 Kind = Literal["share", "mean", "share_difference", "mean_difference", "count", "value"]
+_AS_MEAN: dict[Kind, Kind] = {"share": "mean", "share_difference": "mean_difference"}
 _ESTIMATES = ("share", "mean", "share_difference", "mean_difference")
 
 
@@ -235,10 +236,16 @@ class _Cell:
 
 
 def table_rows(figures: Sequence[Figure]) -> dict[tuple[str, str], dict[str, Figure]]:
-    """Figures by (name, split), then by when; names keep their order, and the splits of a name stand together."""
+    """Figures by (name, split), then by when; names keep their order, and the splits of a name stand together.
+
+    A name has one unit: fractions that happened to be all 0 or 1 are shares, but beside means they are shown as means.
+    """
     names = list(dict.fromkeys(figure.name for figure in figures))
+    with_means = {figure.name for figure in figures if figure.kind in _AS_MEAN.values()}
     rows: dict[tuple[str, str], dict[str, Figure]] = {}
     for figure in sorted(figures, key=lambda figure: names.index(figure.name)):
+        if figure.name in with_means:
+            figure = replace(figure, kind=_AS_MEAN.get(figure.kind, figure.kind))
         rows.setdefault((figure.name, figure.split), {})[figure.when] = figure
     return rows
 

@@ -88,6 +88,14 @@ def test_a_note_is_asked_for_only_when_a_line_is_due(clock: Clock) -> None:
     assert len(asked) == 10
 
 
+def test_the_last_line_has_the_newest_note(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Job("train", total=3, unit="steps", clock=clock) as job:
+        for step in (1, 2, 3):
+            clock.now += 1
+            job.update(step, note=lambda step=step: f"loss {step}")
+    assert capsys.readouterr().out == "train: 3/3 steps (100 %), 1.0 steps/s, 3 s taken, loss 3\n"
+
+
 def test_work_of_unknown_size_shows_count_and_rate(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     job = Job("harvest", unit="functions", clock=clock)
     clock.now += 10

@@ -152,6 +152,13 @@ def test_the_summary_breaks_between_value_and_interval_in_a_narrow_terminal() ->
     assert max(map(len, lines)) <= 76
 
 
+def test_a_measure_is_shown_in_one_unit() -> None:
+    found = example()
+    found.put(share("case fraction", "real", "before", 0, 128))  # fractions that were all zero
+    real = next(line for line in printed(found, 140).splitlines()[6:] if line.strip().startswith("real"))
+    assert "0.00 [0.00, 0.0291]" in real and "%" not in real
+
+
 def test_parts_of_measures_are_left_to_the_report() -> None:
     found = example()
     found.put(share("kind/syntax", "planted", "after", 3, 120))

@@ -89,10 +89,10 @@ def what_was_run(run: Run) -> str:
     """One line: which module learned what, from which model, with which adapter, for how long."""
     module, data = (_class_name(_get(run.config, key)) for key in ("model", "data"))
     backbone, rank = _get(run.config, "model.backbone.name"), _get(run.config, "model.lora.r")
-    steps = max((step for step, _ in run.metrics.get("train/loss", [])), default=None)
+    steps = max((step + 1 for step, _ in run.metrics.get("train/loss", [])), default=None)  # logged from 0
     tokens = max((count for _, count in run.metrics.get("train/target_tokens", [])), default=None)
     parts = [
-        f"{module} on {data}" if module and data else module or data,
+        f"{module} on {data.removesuffix('DataModule')}" if module and data else module or data,
         str(backbone or ""),
         f"LoRA rank {rank}" if rank else "",
         f"{steps:,.0f} steps" if steps else "",

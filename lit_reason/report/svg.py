@@ -92,7 +92,7 @@ def standalone(chart: Markup) -> str:
 
 def line_chart(panels: Sequence[Panel], x_label: str, title: str, width: int = 720) -> Markup:
     """Panels below each other over one horizontal axis; each has its title and, for two or more lines, a legend."""
-    left, right, gap, bottom = 46, width - 10, 36, 34
+    left, right, gap, bottom = 52, width - 10, 36, 34
     x_of, x_ticks = _scale([x for p in panels for line in p.lines for x, _ in line.points], left, right, tight=True)
     drawn, y = [], 0.0
     for panel in panels:
@@ -153,7 +153,7 @@ def number(value: float) -> str:
     """An axis label: 1,200, 0.05, 2e-05."""
     if value == 0:
         return "0"
-    if abs(value) >= 1e6 or abs(value) < 1e-3:
+    if abs(value) >= 1e6 or abs(value) < 1e-4:
         return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
     return f"{value:,.10g}"
 

@@ -93,12 +93,13 @@ def _write_curves(run_dir: Path, draw: random.Random) -> None:
         "step,speed/target_tokens_per_s,speed/prompt_tokens_per_s,speed/padding_tokens_per_s,speed/tokens_per_s,"
         "speed/useful_share,speed/flop_utilisation"
     )
-    for step in range(1, STEPS + 1):
-        rate = 2e-3 * min(step / 15, 0.5 + 0.5 * math.cos(math.pi * step / STEPS))
+    for step in range(STEPS):
+        rate = 1e-3 * min((step + 1) / 15, 0.5 + 0.5 * math.cos(math.pi * step / STEPS))
         loss = 0.35 + 1.6 * math.exp(-step / 40) + draw.gauss(0, 0.06)
         tokens += draw.randint(600, 800)
-        metrics.append(f"{step},0,{loss:.6f},{rate:.9f},{tokens}," + (f"{loss + 0.05:.6f}" if step % 50 == 0 else ""))
-        if step % 5 == 0:
+        validation = f"{loss + 0.05:.6f}" if (step + 1) % 50 == 0 else ""
+        metrics.append(f"{step},0,{loss:.6f},{rate:.9f},{tokens},{validation}")
+        if (step + 1) % 5 == 0:
             target, prompt, padding = (max(0.0, draw.gauss(mean, 6)) for mean in (131, 297, 14))
             useful = (target + prompt) / (target + prompt + padding)
             speed.append(f"{step},{target:.2f},{prompt:.2f},{padding:.2f},{target + prompt:.2f},{useful:.4f},0.41")
@@ -112,7 +113,7 @@ def _write_settings(run_dir: Path) -> None:
         "run:\n  root: runs\n  name: case2code/smollm2\n  seed: 0\nmodel:\n"
         "  class_path: lit_reason.language_model.CausalLanguageModel\n  init_args:\n"
         "    backbone:\n      name: smollm2-135m\n      dtype: auto\n    lora:\n      r: 16\n"
-        "data:\n  class_path: datamodules.case2code.Case2Code\n  init_args:\n"
+        "data:\n  class_path: datamodules.case2code.Case2CodeDataModule\n  init_args:\n"
         f"    a_long_setting: {'x' * 200}\ntrainer:\n  max_steps: {STEPS}\n",
     )
     write_json_atomic(
