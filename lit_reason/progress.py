@@ -9,8 +9,11 @@ terminal too.
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -162,7 +165,8 @@ class _Bar:
     def open(cls, job: Job) -> _Bar:
         if cls._display is None:
             cls._display = _new_display()
-            cls._display.start()
+            with _logs_follow():
+                cls._display.start()
         task = cls._display.add_task(job.description, total=job.total, completed=job.done, text=job._counted())
         cls._display.refresh()
         return cls(cls._display, task)
@@ -175,7 +179,8 @@ class _Bar:
         self._on.remove_task(self._task)
         self._on.refresh()
         if not self._on.tasks:
-            self._on.stop()
+            with _logs_follow():
+                self._on.stop()
             _Bar._display = None
 
 
@@ -184,6 +189,21 @@ def _new_display() -> Progress:
 
     name, text = TextColumn("{task.description:<8}"), TextColumn("{task.fields[text]}", markup=False)
     return Progress(name, BarColumn(bar_width=24), text, console=_console(), auto_refresh=False, transient=True)
+
+
+@contextmanager
+def _logs_follow() -> Iterator[None]:
+    """Let log handlers follow stdout and stderr, which a display replaces while it lives.
+
+    A handler keeps the stream it was made with, and one that writes past the display tears it.
+    """
+    before = sys.stdout, sys.stderr
+    yield
+    moved = dict(zip(before, (sys.stdout, sys.stderr), strict=True))
+    for logger in (logging.root, *logging.root.manager.loggerDict.values()):
+        for handler in getattr(logger, "handlers", ()):  # a name that only has children is no logger
+            if isinstance(handler, logging.StreamHandler) and handler.stream in moved:
+                handler.setStream(moved[handler.stream])
 
 
 def _console() -> Console:

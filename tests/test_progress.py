@@ -1,6 +1,8 @@
 """Progress off a terminal (plain lines by the clock) and on one (a live bar that leaves a plain line behind)."""
 
 import io
+import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -147,6 +149,21 @@ def test_jobs_on_a_terminal_share_one_display(terminal: io.StringIO, clock: Cloc
     assert text.rstrip().endswith("train: 4/10 steps (40 %), 1.25 s each, 5 s taken, loss [b]0.51[/b]")
     hidden, shown = (terminal.getvalue().count(f"\x1b[?25{letter}") for letter in "lh")
     assert hidden == shown == 1, "one display hides the cursor once and shows it again"
+
+
+def test_log_lines_go_above_the_bar_and_back_to_their_stream(
+    terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", raw)
+    handler = logging.StreamHandler()  # made long before, as a library's is at import
+    logger = logging.getLogger("tests.progress")
+    monkeypatch.setattr(logger, "handlers", [handler])
+    with Job("train", total=3):
+        logger.warning("during")
+        assert raw.getvalue() == ""
+    logger.warning("afterwards")
+    assert "during\n" in plain(terminal) and handler.stream is raw and raw.getvalue() == "afterwards\n"
 
 
 def test_a_bar_fits_into_anothers_live_display(terminal: io.StringIO) -> None:
