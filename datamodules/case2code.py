@@ -9,9 +9,8 @@ from typing import Any, Literal
 from datamodules.token_data import TokenDataModule
 from lit_reason.batches import Loading, TokenDocument
 from lit_reason.case2code.functions import Function
-from lit_reason.case2code.names import rename
 from lit_reason.case2code.pipeline import bad_rows, build, real_functions
-from lit_reason.case2code.planted import PlantedSettings
+from lit_reason.case2code.planted import PlantedSettings, with_names
 from lit_reason.case2code.prompts import Prompt, PromptSettings, Purpose, build_prompt, build_target, instruction_prompt
 from lit_reason.case2code.settings import RealSettings
 from lit_reason.records import Question
@@ -109,8 +108,8 @@ class Case2CodeDataModule(TokenDataModule):
         for group in groups.values():
             rng.shuffle(group)
             for function, other in zip(group, [*group[1:], group[0]], strict=True):
-                names = zip((other.name, *other.params), (function.name, *function.params), strict=True)
-                codes[function.id] = rename(other.code, dict(names))
+                old, new = (other.name, *other.params), (function.name, *function.params)
+                codes[function.id] = with_names(other.code, old, new)
         return codes
 
 

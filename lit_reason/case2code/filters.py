@@ -71,7 +71,7 @@ def judge(inputs: Sequence[str], first: Outcome, second: Outcome, rules: Rules =
     cases: list[Case] = []
     lost: Counter[str] = Counter()
     for text, a, b in zip(inputs, first.calls, second.calls, strict=True):
-        reason = _unusable(a) or _unusable(b)
+        reason = unusable(a) or unusable(b)
         if reason == "address":
             return Verdict(reason="address")
         if reason:
@@ -86,7 +86,8 @@ def judge(inputs: Sequence[str], first: Outcome, second: Outcome, rules: Rules =
     return Verdict(reason=reason) if reason else Verdict(tuple(cases))
 
 
-def _unusable(call: CallResult) -> str | None:
+def unusable(call: CallResult) -> str | None:
+    """Why one call's result can be no case, None if it can."""
     if call.status in ("timeout", "not_run"):
         return "timeout"
     if call.status == "too_long":

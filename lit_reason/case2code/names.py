@@ -1,12 +1,10 @@
-"""What stays of a program when its names are taken away: the key for duplicates and splits; and renaming."""
+"""What stays of a program when its names are taken away: the key for duplicates and for splits."""
 
 from __future__ import annotations
 
 import ast
 import builtins
 import hashlib
-import io
-import tokenize
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -37,16 +35,6 @@ def split_of(key: str, shares: Mapping[Split, float]) -> Split:
             return name
     assert name is not None, "no shares given"
     return name
-
-
-def rename(code: str, names: Mapping[str, str]) -> str:
-    """Replace identifiers everywhere but in strings and comments; layout is kept. Attributes are not told apart."""
-    lines = list(io.StringIO(code))
-    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
-    for token in reversed([t for t in tokens if t.type == tokenize.NAME and t.string in names]):
-        row, (start, end) = token.start[0] - 1, (token.start[1], token.end[1])
-        lines[row] = lines[row][:start] + names[token.string] + lines[row][end:]
-    return "".join(lines)
 
 
 def bound_names(node: ast.AST) -> set[str]:

@@ -24,7 +24,7 @@ from filelock import FileLock
 from lit_reason.case2code import filters, rules
 from lit_reason.case2code.cases import Choice, choose_cases
 from lit_reason.case2code.execute import Coverage, Executor, trial_score
-from lit_reason.case2code.filters import Rules, judge
+from lit_reason.case2code.filters import Rules, judge, unusable
 from lit_reason.case2code.functions import PYTHON, Case, Function
 from lit_reason.case2code.harvest import harvest
 from lit_reason.case2code.inputs import Signature, Writer
@@ -37,7 +37,7 @@ from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, w
 from lit_reason.progress import track
 from lit_reason.sandbox import CallResult, Program
 
-VERSION = 4
+VERSION = 5
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
 
 _CHUNK = 96
@@ -63,11 +63,15 @@ class EmptyCorpus(PlainError, ValueError):
 
 @dataclass
 class Work:
-    """A candidate on its way: it leaves with a `function` or with a `reason`."""
+    """A candidate on its way: it leaves with a `function` or with a `reason`.
+
+    `signatures` are those whose trials returned something, with their scores; `trouble` counts unusable trial results.
+    """
 
     candidate: Candidate
     seed: int
     signatures: list[tuple[float, Signature]] = field(default_factory=list)
+    trouble: Counter[str] = field(default_factory=Counter)
     reason: str | None = None
     function: Function | None = None
 
@@ -174,10 +178,11 @@ def _choose_signatures(works: Sequence[Work], executor: Executor) -> None:
             for signature, calls in zip(signatures, _regroup(outcome.calls, inputs), strict=True):
                 if score := trial_score(calls):
                     work.signatures.append((score, signature))
+                work.trouble.update(filter(None, map(unusable, calls)))
         start += n_signatures
     for work in works:
         if not work.signatures:
-            work.reason = "all_errors"
+            work.reason = work.trouble.most_common(1)[0][0] if work.trouble else "all_errors"
 
 
 def _regroup(calls: Sequence[CallResult], groups: Sequence[Sequence[str]]) -> Iterator[Sequence[CallResult]]:

@@ -7,6 +7,7 @@ sandbox, because the only code that is run here is our own.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -102,6 +103,15 @@ def render(family: Family, constants: Constants, names: Sequence[str]) -> str:
     """The family's source with these constants; `names` are those of the function and of its parameters."""
     fields = {key: value if key == "raw" else literal(repr(value)) for key, value in constants.items()}
     return family.template.format(**dict(zip("fxy", names, strict=False)), **fields)
+
+
+def with_names(code: str, old: Sequence[str], new: Sequence[str]) -> str:
+    """A planted function's code under other names, each whole word replaced, f-strings included.
+
+    No constant can be hit, because names and constants come from disjoint lists of words.
+    """
+    names = dict(zip(old, new, strict=True))
+    return re.sub(r"\w+", lambda match: names.get(match[0], match[0]), code)
 
 
 def _family(name: str) -> Family:

@@ -136,7 +136,13 @@ def test_tracing_leaves_the_source_alone(executor: Executor) -> None:
 
 @pytest.mark.parametrize(
     ("texts", "score"),
-    [(["1", "2", "3"], 6.0), (["1", "1", "1"], 4.0), (["None", "None"], 2.0), ([], 0.0), (["<generator object f>"], 0.0)],
+    [
+        (["1", "2", "3"], 6.0),
+        (["1", "1", "1"], 4.0),
+        (["None", "None"], 2.0),
+        ([], 0.0),
+        (["<generator object f>"], 0.0),
+    ],
 )
 def test_trial_score_prefers_signatures_whose_results_differ(texts: list[str], score: float) -> None:
     calls = [CallResult("return", text) for text in texts] + [CallResult("error", "TypeError")]

@@ -27,7 +27,7 @@ CODE = "def f(x):\n    return x\n"
         (f"```\n{CODE}```\n```\ndef g(): pass\n```", "fence", True),
         (f"```python\n{CODE}", "python_fence", False),
         (CODE, "text", False),
-        (f"- so:\n  ```python\n  def f(x):\n      return x\n  ```", "python_fence", True),
+        ("- so:\n  ```python\n  def f(x):\n      return x\n  ```", "python_fence", True),
         (f"````python\n{CODE}````", "python_fence", True),
     ],
 )

@@ -18,7 +18,10 @@ def raised(*types: str) -> tuple[CallResult, ...]:
 
 
 def verdict(
-    calls: tuple[CallResult, ...], again: tuple[CallResult, ...] | None = None, n: int | None = None, rules: Rules = Rules()
+    calls: tuple[CallResult, ...],
+    again: tuple[CallResult, ...] | None = None,
+    n: int | None = None,
+    rules: Rules = Rules(),
 ) -> Verdict:
     inputs = [f"{{'x': {i}}}" for i in range(len(calls) if n is None else n)]
     return judge(inputs, Outcome("ok", calls), Outcome("ok", calls if again is None else again), rules)

@@ -60,7 +60,6 @@ def same_but_renamed(values, bound):
 '''
 
 
-
 def verdict(text: str) -> str:
     found = list(harvest_text(text, "t.py"))
     return found[-1] if isinstance(found[-1], str) else "kept"
@@ -122,9 +121,17 @@ def test_kept_function_brings_its_imports_and_its_source(tmp_path: Path) -> None
         ("def f(x):\n    return '" + "a" * 4096 + "' + x\n", "R8"),
         ("def f(x):\n    return f(x - 1) if x else 0\n", "kept"),
         ("def f(x):\n    from collections import deque\n    return list(deque(x))\n", "kept"),
-        ("def f(x):\n    match x:\n        case [a, *rest]:\n            return rest\n        case {'k': v, **more}:\n            return more\n    return a\n", "kept"),
+        (
+            "def f(x):\n    match x:\n        case [a, *rest]:\n            return rest\n"
+            "        case {'k': v, **more}:\n            return more\n    return a\n",
+            "kept",
+        ),
         ("def f(xs):\n    return [y for x in xs if (y := x + 1)]\n", "kept"),
-        ("def f(x):\n    try:\n        return 1 / x\n    except ZeroDivisionError as error:\n        return str(error)\n", "kept"),
+        (
+            "def f(x):\n    try:\n        return 1 / x\n    except ZeroDivisionError as error:\n"
+            "        return str(error)\n",
+            "kept",
+        ),
     ],
 )  # fmt: skip
 def test_rules_one_by_one(text: str, reason: str) -> None:

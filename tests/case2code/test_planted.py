@@ -115,4 +115,8 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="n_shown must lie between 1 and n_cases - 1 = 9, got 10"):
         next(planted(1, 0, n_shown=10))
     assert PlantedSettings().problems() == []
-    assert [key for key, _ in PlantedSettings(families=["a", "b"], n_shown=10).problems()] == ["n_shown", "families", "families"]
+    assert [key for key, _ in PlantedSettings(families=["a", "b"], n_shown=10).problems()] == [
+        "n_shown",
+        "families",
+        "families",
+    ]

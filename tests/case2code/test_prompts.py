@@ -63,9 +63,9 @@ def test_cases_shown_are_uniform_too(draws) -> None:
 
 
 def test_name_is_given_in_eight_of_ten(draws) -> None:
-    assert abs(sum(given for *_, given in draws) / N_DRAWS - 0.8) < 0.02
-    for _, text, _, given in draws[:500]:
-        assert any(line.format(name="quux") in text for line in NAME_LINES) is given
+    assert abs(sum(named for *_, named in draws) / N_DRAWS - 0.8) < 0.02
+    for _, text, _, named in draws[:500]:
+        assert any(line.format(name="quux") in text for line in NAME_LINES) is named
 
 
 def test_header_is_given_in_eight_of_ten(draws) -> None:
@@ -74,8 +74,8 @@ def test_header_is_given_in_eight_of_ten(draws) -> None:
 
 def test_all_six_orders_occur_equally_often(draws) -> None:
     orders: Counter[tuple[str, ...]] = Counter()
-    for _, text, shown, given in draws:
-        if given:
+    for _, text, shown, named in draws:
+        if named:
             places = {
                 "instruction": min(text.find(s) for s in INSTRUCTIONS if s in text),
                 "name": max(text.find(line.format(name="quux")) for line in NAME_LINES),
@@ -100,7 +100,12 @@ def test_newlines_between_parts(draws) -> None:
 
 def test_every_layout_and_every_input_form_occurs(draws) -> None:
     texts = [text for _, text, _, _ in draws]
-    for part in ("dict(xs=[100, 7000], cap=9000)", "xs: [100, 7000], cap: 9000", "quux(xs=[100, 7000], cap=9000)", "quux([100, 7000], 9000)"):
+    for part in (
+        "dict(xs=[100, 7000], cap=9000)",
+        "xs: [100, 7000], cap: 9000",
+        "quux(xs=[100, 7000], cap=9000)",
+        "quux([100, 7000], 9000)",
+    ):
         assert any(part in text for text in texts)
     patterns = (
         r"Input: \S.*\nOutput: 71\d\d", r"\) => 71", r"Case 1: .* gives 71", r"- for .* the result is 71",
@@ -189,7 +194,13 @@ def test_instruction_prompt_says_name_arguments_and_form() -> None:
     one = function()
     (message,) = instruction_prompt(one, (2, 5))
     assert message["role"] == "user"
-    for part in ("`quux`", "`quux(xs=..., cap=...)`", "one fenced Python code block", "dict(xs=[102, 7000], cap=9002)", "Output: 7105"):
+    for part in (
+        "`quux`",
+        "`quux(xs=..., cap=...)`",
+        "one fenced Python code block",
+        "dict(xs=[102, 7000], cap=9002)",
+        "Output: 7105",
+    ):
         assert part in message["content"]
     assert "103" not in message["content"]
 
@@ -201,7 +212,14 @@ def test_target() -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("'a'", '"a"'), ('"it\'s"', '"it\'s"'), ("'say \"hi\"'", '"say \\"hi\\""'), ("['a']", "['a']"), ("3", "3"), ("''", '""')],
+    [
+        ("'a'", '"a"'),
+        ('"it\'s"', '"it\'s"'),
+        ("'say \"hi\"'", '"say \\"hi\\""'),
+        ("['a']", "['a']"),
+        ("3", "3"),
+        ("''", '""'),
+    ],
 )
 def test_only_strings_change_their_quotes(text: str, shown: str) -> None:
     assert literal(text) == shown

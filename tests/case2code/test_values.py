@@ -54,7 +54,12 @@ def test_matches(a: str, b: str, strict: bool, value: bool) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<generator object f at 0x7f12>", "<function <lambda> at 0x7f>", "[<__main__.A object at 0x7faa>]", "<built-in function len>"],
+    [
+        "<generator object f at 0x7f12>",
+        "<function <lambda> at 0x7f>",
+        "[<__main__.A object at 0x7faa>]",
+        "<built-in function len>",
+    ],
 )
 def test_addresses_are_seen(text: str) -> None:
     assert has_address(text)
@@ -70,7 +75,10 @@ def test_tidy_sorts_sets_and_leaves_dicts() -> None:
 
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5) | st.binary(max_size=4),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=5), st.binary(max_size=4),
+    ),
     lambda inner: st.lists(inner, max_size=3)
     | st.tuples(inner)
     | st.tuples(inner, inner)
