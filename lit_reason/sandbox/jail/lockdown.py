@@ -37,6 +37,7 @@ class Lockdown:
 
     def __init__(self, directory: str, packages: Iterable[str] = (), without: Iterable[str] = ()) -> None:
         self.directory = directory
+        self._parent = os.getpid()
         self.standing = set(WALLS) - set(without)
         rights = _rights(directory, packages)
         if ON_LINUX:
@@ -66,6 +67,8 @@ class Lockdown:
         os.umask(0o077)
         if ON_LINUX:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != self._parent:
+                raise ProcessLookupError("the parent died before it could take this process along")
             prctl(PR_SET_DUMPABLE, 0)
 
     def _enter(self, wall: str, seconds: float, memory_mb: int) -> None:

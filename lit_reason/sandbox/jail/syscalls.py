@@ -33,8 +33,7 @@ getuid 102 174, geteuid 107 175, getgid 104 176, getegid 108 177, getgroups 115 
 getresgid 120 150
 uname 63 160, sysinfo 99 179, getrusage 98 165, getrlimit 97 163, getrandom 318 278, getcpu 309 168
 sched_getaffinity 204 123, sched_yield 24 124, futex 202 98, set_robust_list 273 99, set_tid_address 218 96
-rseq 334 293
-membarrier 324 283, exit 60 93, exit_group 231 94
+rseq 334 293, exit 60 93, exit_group 231 94
 """
 
 # Allowed for some values of one argument only; see seccomp.py for the values.

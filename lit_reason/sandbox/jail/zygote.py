@@ -44,12 +44,12 @@ def main() -> NoReturn:
     _leave_no_trace()
     lockdown = Lockdown(setup["directory"], setup["packages"].values(), setup["without"])
     gc.freeze()  # children leave the shared pages alone
-    protocol.send(replies, {"standing": sorted(lockdown.standing), "landlock": landlock.abi()})
     os.dup2(harness.RECORDS_FD, 2)  # a start that fails is told on standard error; from here on nobody reads it
     signal.signal(signal.SIGTERM, _stop)
     try:
+        protocol.send(replies, {"standing": sorted(lockdown.standing), "landlock": landlock.abi()})
         _serve(requests, replies, lockdown)
-    except (protocol.Closed, BrokenPipeError):
+    except (protocol.Closed, BrokenPipeError, _Stopped):
         _empty(lockdown.directory)
         with contextlib.suppress(OSError):  # the parent was faster, or the directory above is not ours to change
             os.rmdir(lockdown.directory)
@@ -81,9 +81,10 @@ def _run(header: dict[str, Any], requests: int, lockdown: Lockdown, supervisor: 
     bounds = Bounds(header["wall_seconds"], header["step_seconds"], header["output_bytes"], header["record_bytes"])
     try:
         ending, status, seconds = supervisor.watch(pid, output, records, bounds)
-    except protocol.Closed:
+    except BaseException:
         kill(pid)
-        os.waitpid(pid, 0)
+        with contextlib.suppress(ChildProcessError):  # reaped just before
+            os.waitpid(pid, 0)
         raise
     finally:
         os.close(output)
@@ -98,7 +99,7 @@ def _run(header: dict[str, Any], requests: int, lockdown: Lockdown, supervisor: 
 
 
 def _child(header: dict[str, Any], requests: int, ends: tuple[int, int], lockdown: Lockdown) -> NoReturn:
-    """Everything here runs before the program, except the last line of the inner `try`."""
+    """Read the program, enter the walls, run it; never return."""
     status = REFUSED
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -142,8 +143,12 @@ def _take_standard_streams() -> tuple[int, int]:
     return requests, replies
 
 
+class _Stopped(BaseException):
+    """The parent closes the sandbox; no Exception, so that no handler on the way takes it for its own."""
+
+
 def _stop(signum: int, frame: object) -> NoReturn:
-    raise protocol.Closed
+    raise _Stopped
 
 
 def _prefer_as_victim() -> None:

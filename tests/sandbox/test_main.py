@@ -1,0 +1,48 @@
+"""`python -m lit_reason.sandbox`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lit_reason.sandbox.__main__ import main
+
+
+def _run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, dict[str, object]]:
+    status = main(list(argv))
+    (line,) = capsys.readouterr().out.splitlines()
+    return status, json.loads(line)
+
+
+def test_one_line_of_json_as_a_command(tmp_path: Path) -> None:
+    program = tmp_path / "a program.py"
+    program.write_text("print('hello')", encoding="utf-8")
+    command = [sys.executable, "-m", "lit_reason.sandbox", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True)
+    row = json.loads(done.stdout)
+    assert list(row) == ["status", "stdout", "error", "seconds", "protections"]
+    assert (row["status"], row["stdout"], row["error"]) == ("ok", "hello\n", None)
+    assert row["protections"]["landlock"] >= 1 and row["protections"]["seccomp"] is True
+
+
+def test_limits_and_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("while True: pass")
+    status, row = _run(capsys, str(program), "--timeout", "0.3")
+    assert (status, row["status"]) == (1, "timeout")
+    program.write_text("x = bytearray(200 << 20)")
+    assert _run(capsys, str(program), "--memory", "150")[1]["status"] == "memory"
+    assert _run(capsys, str(program), "--memory", "300")[1]["status"] == "ok"
+    program.write_text("1 / 0")
+    assert _run(capsys, str(program))[1]["error"] == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("argv", [["no-such-file.py"], [__file__, "--timeout", "0"]])
+def test_mistakes_end_in_one_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("error: ") and captured.err.count("\n") == 1
