@@ -172,6 +172,8 @@ def test_expected_errors_match_by_type() -> None:
     one = question("def f(x):\n    return 1 // x\n", "f", cases)
     found = grade(fenced("def f(x):\n    return 1 // x\n"), one)
     assert (found.status, found.detail["error_match"]) == ("right", 1.0)
+    other_type = grade(fenced("def f(x):\n    if not x:\n        raise ValueError(x)\n    return 1 // x\n"), one)
+    assert (other_type.score, other_type.detail["error_match"]) == (2 / 3, 0.0)
     found = grade(fenced("def f(x):\n    return 1 // x if x else None\n"), one)
     assert (found.score, found.detail["error_match"], found.detail["kind"]) == (2 / 3, 0.0, "wrong")
 
