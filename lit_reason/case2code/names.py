@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -35,6 +36,12 @@ def split_of(key: str, shares: Mapping[Split, float]) -> Split:
             return name
     assert name is not None, "no shares given"
     return name
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> str:
+    """One line for a name that does not exist: the nearest one that does, or all of them."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"unknown {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
 
 
 def bound_names(node: ast.AST) -> set[str]:

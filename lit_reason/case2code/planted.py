@@ -17,7 +17,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from lit_reason.case2code.families import FAMILIES, Constants, Family, Inputs
 from lit_reason.case2code.functions import Case, Function
-from lit_reason.case2code.names import normalised_body, split_of
+from lit_reason.case2code.names import normalised_body, split_of, unknown
 from lit_reason.case2code.prompts import literal
 from lit_reason.case2code.words import NAMES
 
@@ -62,7 +62,7 @@ class PlantedSettings:
             found.append(("n_shown", f"must be below n_cases = {self.n_cases}, got {self.n_shown}"))
         for name in self.families or []:
             if name not in FAMILIES:
-                found.append(("families", f"unknown family {name!r}; known: {', '.join(FAMILIES)}"))
+                found.append(("families", unknown("family", name, list(FAMILIES))))
         if self.families == []:
             found.append(("families", "must name a family, or be null for all"))
         return found
@@ -116,7 +116,7 @@ def with_names(code: str, old: Sequence[str], new: Sequence[str]) -> str:
 
 def _family(name: str) -> Family:
     if name not in FAMILIES:
-        raise ValueError(f"unknown planted family {name!r}; known: {', '.join(FAMILIES)}")
+        raise ValueError(unknown("family", name, list(FAMILIES)))
     return FAMILIES[name]
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 
 from lit_reason.case2code.functions import Case, Function
+from lit_reason.case2code.names import unknown
 from lit_reason.case2code.values import literal_text
 from lit_reason.case2code.wordings import (
     EVALUATION_LAYOUT,
@@ -71,10 +72,9 @@ class PromptSettings:
             found.append(("layouts", "must name a layout, or be null for all"))
         for name in self.layouts or []:
             if name not in LAYOUTS:
-                found.append(("layouts", f"unknown layout {name!r}; known: {', '.join(LAYOUTS)}"))
+                found.append(("layouts", unknown("layout", name, list(LAYOUTS))))
         if self.evaluation_layout not in LAYOUTS:
-            message = f"unknown layout {self.evaluation_layout!r}; known: {', '.join(LAYOUTS)}"
-            found.append(("evaluation_layout", message))
+            found.append(("evaluation_layout", unknown("layout", self.evaluation_layout, list(LAYOUTS))))
         return found
 
 

@@ -110,7 +110,7 @@ def test_row_round_trip() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match="unknown planted family 'prefx'"):
+    with pytest.raises(ValueError, match="unknown family 'prefx'; did you mean 'prefix'"):
         next(planted(1, 0, ["prefx"]))
     with pytest.raises(ValueError, match="n_shown must lie between 1 and n_cases - 1 = 9, got 10"):
         next(planted(1, 0, n_shown=10))
