@@ -151,7 +151,7 @@ class CausalLanguageModel(LightningModule):
         model.eval()
         model.config.use_cache = True
         try:
-            with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            with torch.no_grad(), self.trainer.precision_plugin.forward_context(), self.target_loss.compute_dtype():
                 yield model
         finally:
             model.train(training)
@@ -224,7 +224,8 @@ class TargetLoss(nn.Module):
             loss_sum: float32 scalar, the summed loss of all target tokens of the micro-batch.
             n_targets: int64 scalar.
         """
-        hidden = self.hidden_states(batch)
+        with self.compute_dtype():
+            hidden = self.hidden_states(batch)
         position = (batch["labels"][:, 1:] != IGNORED).nonzero(as_tuple=True)
         labels = batch["labels"][:, 1:][position]
         hidden = hidden[:, :-1][position].to(self.head.dtype)
@@ -238,6 +239,10 @@ class TargetLoss(nn.Module):
             attention_mask=self._mask(batch["document_ids"]) if packed else None,
         )
         return output.last_hidden_state
+
+    def compute_dtype(self) -> torch.autocast:
+        """Compute in the base weights' dtype: over a bfloat16 base, float32 adapters take part in bfloat16 products."""
+        return torch.autocast(self.head.device.type, torch.bfloat16, enabled=self.head.dtype == torch.bfloat16)
 
     @property
     def _causal(self) -> PreTrainedModel:
