@@ -92,3 +92,22 @@ def test_a_program_that_scatters_records_wins_nothing(sandbox: Sandbox) -> None:
 def test_only_four_descriptors_are_open(sandbox: Sandbox) -> None:
     source = "import os\nfor fd in range(4096):\n    try: os.fstat(fd); print(fd)\n    except OSError: pass"
     assert sandbox.run(Program(source)).stdout.split() == ["0", "1", "2", "3"]
+
+
+def test_a_program_that_looks_for_the_token_can_lie_but_no_more_than_that(sandbox: Sandbox) -> None:
+    """The package's docstring admits this. What it gains are texts of its own choice, in form and length as any."""
+    source = """
+import json, os, sys
+frame = sys._getframe()
+while "token" not in frame.f_locals.get("program", ()):
+    frame = frame.f_back
+def tell(**record):
+    os.write(3, json.dumps({"token": frame.f_locals["program"]["token"], **record}).encode() + b"\\n")
+tell(kind="ready", renamed=False)
+tell(kind="call", index=0, status="return", text=TEXT, message="")
+os._exit(0)
+"""
+    lie = sandbox.run(Program(source.replace("TEXT", "'42'"), "f", ("{}",)))
+    assert lie.calls == (CallResult("return", "42"),)
+    excess = sandbox.run(Program(source.replace("TEXT", "'4' * 2001"), "f", ("{}",)))
+    assert excess.status == "refused" and excess.calls == (CallResult("not_run"),)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from . import identity, landlock, seccomp
-from .linux import ON_LINUX, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
+from .linux import ON_LINUX, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
 
 WALLS = ("identity", "rlimits", "landlock", "seccomp")
 
@@ -69,7 +69,6 @@ class Lockdown:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != self._parent:
                 raise ProcessLookupError("the parent died before it could take this process along")
-            prctl(PR_SET_DUMPABLE, 0)
 
     def _enter(self, wall: str, seconds: float, memory_mb: int) -> None:
         if wall == "rlimits":
