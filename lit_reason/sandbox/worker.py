@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -154,5 +155,6 @@ def installed_packages() -> dict[str, str]:
 def _make_directory() -> str:
     directory = tempfile.mkdtemp(prefix="lit-reason-sandbox-")
     if os.geteuid() == 0:
-        os.chown(directory, NOBODY, NOBODY)
+        with contextlib.suppress(OSError):  # a namespace that knows no nobody: there the zygote keeps its user too
+            os.chown(directory, NOBODY, NOBODY)
     return directory

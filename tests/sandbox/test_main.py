@@ -29,6 +29,18 @@ def test_one_line_of_json_as_a_command(tmp_path: Path) -> None:
     assert row["protections"]["landlock"] >= 1 and row["protections"]["seccomp"] is True
 
 
+def test_root_of_a_rootless_container_is_no_obstacle(tmp_path: Path) -> None:
+    """A user namespace with one user in it: nobody to become, so only the capabilities go."""
+    if subprocess.run(["unshare", "-r", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no user namespaces here")
+    program = tmp_path / "program.py"
+    program.write_text("open('x', 'w').close()\nimport os; print(os.getuid(), os.listdir())\nos.setuid(1)")
+    command = ["unshare", "-r", sys.executable, "-m", "lit_reason.sandbox", str(program)]
+    row = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2]).stdout)
+    assert row["stdout"] == "0 ['x']\n" and row["error"].startswith("PermissionError")
+    assert all(row["protections"].values())
+
+
 def test_limits_and_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program = tmp_path / "program.py"
     program.write_text("while True: pass")
