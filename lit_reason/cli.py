@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lit_reason.config.mistakes import COMMAND_LINE, Mistake, UserMistakes, display_path
 from lit_reason.config.request import Request, known_command, read_request
+from lit_reason.errors import PlainError
 
 if TYPE_CHECKING:
     from lit_reason.config.checks import Checker
@@ -37,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
         for mistake in error.mistakes:
             _say(str(mistake))
         return USER_MISTAKE
+    except PlainError as error:
+        _say(str(error))
+        return error.exit_code
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
@@ -45,6 +49,9 @@ def main(argv: list[str] | None = None) -> int:
             _say("interrupted")
             return INTERRUPTED
         return stop.code if isinstance(stop.code, int) else FAILED
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except Exception:
         traceback.print_exc()
         return FAILED

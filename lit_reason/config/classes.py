@@ -12,6 +12,7 @@ from pathlib import Path
 from lit_reason.config.mistakes import nearest
 
 OUR_PACKAGES = ("lit_reason", "datamodules", "callbacks")
+LIGHTNING_BASES = ("Callback", "Logger", "Strategy", "Profiler")
 LIGHTNING_ROOMS = ("callbacks", "loggers", "strategies", "profilers", "plugins")
 
 
@@ -75,12 +76,12 @@ class ClassIndex:
         """Whether the class derives from `base`, judged by the names of its bases."""
         if entry.name == base or base in entry.bases:
             return True
-        parents = [e for name in entry.bases if name != entry.name for e in (self.ours.get(name) or self.lightning.get(name, []))]
-        return any(self.is_a(parent, base) for parent in parents)
+        rooms = {**self.lightning, **self.ours} if base in LIGHTNING_BASES else self.ours
+        return any(self.is_a(parent, base) for name in entry.bases if name != entry.name for parent in rooms.get(name, []))
 
     def kinds_of(self, base: str) -> list[str]:
         """Short names of our classes below `base`, and Lightning's where `base` lives in its rooms."""
-        rooms = {**self.lightning, **self.ours} if base in ("Callback", "Logger", "Strategy") else self.ours
+        rooms = {**self.lightning, **self.ours} if base in LIGHTNING_BASES else self.ours
         return sorted(name for name, found in rooms.items() if name != base and any(self.is_a(e, base) for e in found))
 
 
@@ -104,6 +105,7 @@ def scan(folder: Path, package: str) -> Iterator[ClassEntry]:
                 yield ClassEntry(node.name, module, file, tuple(_last_name(base) for base in node.bases), summary)
 
 
+@lru_cache(maxsize=None)
 def parsed(file: Path, text: str | None = None) -> ast.Module:
     """The syntax tree of a file; a file that does not compile has no classes (importing it shows the error itself)."""
     try:
