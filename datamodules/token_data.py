@@ -12,7 +12,12 @@ from torch.utils.data import DataLoader
 
 from lit_reason.batches import DocumentRows, Loading, MicroBatch, ResumableOrder, TokenBatch, TokenDocument, WindowPlanner
 from lit_reason.chat import Chat
+from lit_reason.errors import PlainError
 from lit_reason.records import Question
+
+
+class NothingToTrainOn(PlainError, ValueError):
+    """No training document is left; the message says what happened to them."""
 
 
 class TokenDataModule(LightningDataModule):
@@ -49,7 +54,7 @@ class TokenDataModule(LightningDataModule):
                 self._documents[split] = self._fitting(self.documents(split))
         if stage == "fit" and not self._documents["train"]:
             reasons = ", ".join(f"{n} {why}" for why, n in self.dropped.items()) or "none was found"
-            raise ValueError(f"{type(self).__name__}: no training document is left ({reasons})")
+            raise NothingToTrainOn(f"{type(self).__name__}: no training document is left ({reasons})")
 
     def train_dataloader(self) -> DataLoader[TokenBatch]:
         """One epoch's micro-batches of this rank, from where a resumed run stopped."""

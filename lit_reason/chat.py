@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lit_reason.batches import TokenDocument
+from lit_reason.errors import PlainError
 from lit_reason.records import Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PLAIN_TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}{% endfor %}"
+
+
+class ChatError(PlainError, ValueError):
+    """A conversation or template that cannot be turned into tokens; one line says which and why."""
 
 
 class Chat:
@@ -24,12 +29,12 @@ class Chat:
         system: system message put before conversations that bring none; None leaves it to the template.
 
     Raises:
-        ValueError: `own` is asked of a tokenizer that has no template.
+        ChatError: `own` is asked of a tokenizer that has no template.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = "own", system: str | None = None) -> None:
         if template == "own" and not tokenizer.chat_template:
-            raise ValueError(f"{tokenizer.name_or_path} has no chat template: set chat_template to `plain` or a Jinja text")
+            raise ChatError(f"{tokenizer.name_or_path} has no chat template: set chat_template to `plain` or a Jinja text")
         self.tokenizer = tokenizer
         self.template = {"own": tokenizer.chat_template, "plain": PLAIN_TEMPLATE}.get(template, template)
         self.system = system
@@ -48,7 +53,7 @@ class Chat:
         Each prompt part is tokenised on its own, exactly as `prompt_ids` would, so training and asking cannot differ.
 
         Raises:
-            ValueError: the template does not render a conversation as its beginning plus more text, or no target exists.
+            ChatError: the template does not render a conversation as its beginning plus more text, or no target exists.
         """
         messages = self._with_system(messages)
         ids: list[int] = []
@@ -60,12 +65,12 @@ class Chat:
             prompt = self._render(messages[:i], add_generation_prompt=True)
             whole = self._render(messages[: i + 1], add_generation_prompt=False)
             if not (prompt.startswith(written) and whole.startswith(prompt)):
-                raise ValueError(f"{id}: the chat template rewrites earlier messages, so targets cannot be told apart")
+                raise ChatError(f"{id}: the chat template rewrites earlier messages, so targets cannot be told apart")
             self._extend(ids, is_target, prompt[len(written) :], False)
             self._extend(ids, is_target, self._through_end_token(whole[len(prompt) :]), True)
             written = prompt + self._through_end_token(whole[len(prompt) :])
         if not any(is_target[1:]):
-            raise ValueError(f"{id}: no target token")
+            raise ChatError(f"{id}: no target token")
         return TokenDocument(id, np.array(ids, np.int32), np.array(is_target, bool))
 
     def _through_end_token(self, text: str) -> str:
