@@ -21,8 +21,8 @@ class Checkpoints(Checkpoint):
     """Keeps the newest checkpoints of a run, named by step, so that `--ckpt_path last` finds one.
 
     A checkpoint is written after its step but appears only before the next one begins: by then the step's metrics, and
-    a validation that follows it, are in metrics.csv, and a run resumed from it does not repeat them. SIGTERM ends the run
-    with a checkpoint at the end of the step (exit code 143). To keep the best by a metric, add Lightning's
+    a validation that follows it, are in metrics.csv, and a run resumed from it does not repeat them. SIGTERM ends the
+    run with a checkpoint at the end of the step (exit code 143). To keep the best by a metric, add Lightning's
     `ModelCheckpoint` beside this one.
 
     Args:
@@ -31,7 +31,9 @@ class Checkpoints(Checkpoint):
         dirpath: folder of the checkpoints.
     """
 
-    def __init__(self, every_n_steps: PositiveInt = 50, keep: PositiveInt = 2, dirpath: str = "{run_dir}/checkpoints") -> None:
+    def __init__(
+        self, every_n_steps: PositiveInt = 50, keep: PositiveInt = 2, dirpath: str = "{run_dir}/checkpoints"
+    ) -> None:
         self.every_n_steps = every_n_steps
         self.keep = keep
         self.folder = Path(dirpath)
@@ -82,7 +84,7 @@ class Checkpoints(Checkpoint):
         self._publish(trainer)
 
     def _write(self, trainer: Trainer) -> None:
-        if trainer.fast_dev_run or trainer.global_step == self._saved_step:
+        if getattr(trainer, "fast_dev_run", False) or trainer.global_step == self._saved_step:
             return
         self._saved_step = trainer.global_step
         self._written = self.folder / f".step={trainer.global_step:06d}.ckpt"

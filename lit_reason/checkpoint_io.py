@@ -12,8 +12,8 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target and renames. Lightning's own goes through the system's temporary folder, which may be another
-    file system, where the last step is a copy that a kill can cut."""
+    """Writes beside the target and renames. Lightning's own goes through the system's temporary folder, which may be
+    another file system, where the last step is a copy that a kill can cut."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write one checkpoint file; a kill leaves the old state or the new."""

@@ -1,6 +1,7 @@
 """metrics.csv: an append-only record that a killed and resumed run reproduces byte for byte.
 
-What depends on the clock (`speed/...`) goes to speed.csv, so that metrics.csv holds nothing but what the seed determines.
+What depends on the clock (`speed/...`) goes to speed.csv, so that metrics.csv holds nothing but what the seed
+determines.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def cut_from(self, step: int, ended_epoch: int | None = None) -> None:
-        """Drop the rows that a run continued after `step` steps will write again: the row of the step counted `step` from 0
-        and later ones. A row with that number may still be the end of the epoch before, `ended_epoch`; it stays."""
+        """Drop the rows that a run continued after `step` steps will write again: the row of the step counted `step`
+        from 0 and later ones. A row with that number may still be the end of the epoch before, `ended_epoch`; it
+        stays."""
         self._metrics.cut_from(step, ended_epoch)
         self._speed.cut_from(step, ended_epoch)
 

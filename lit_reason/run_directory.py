@@ -1,20 +1,21 @@
 """Where a run lives: its id, the run that `--ckpt_path last` continues, and the files that describe it.
 
-A run is `<root>/<name>/<id>/`. Two runs are the same experiment when their resume hashes agree: the hash of the resolved
-configuration without the settings of `NOT_IN_RESUME_HASH`.
+A run is `<root>/<name>/<id>/`. Two runs are the same experiment when their resume hashes agree: the hash of the
+resolved configuration without the settings of `NOT_IN_RESUME_HASH`.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import json
+import logging
 import os
 import re
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -114,22 +115,23 @@ def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
 
 
 def new_id(run: RunSettings, command: str, config: Mapping[str, Any], env: Mapping[str, str] = os.environ) -> str:
-    """The id of a new run, first that applies: given; the study's; the SLURM job's; the time's."""
-    if run.id:
-        return run.id
-    if study := env.get("LIT_REASON_RUN_ID"):
-        return study
+    """The id of a new run, first that applies: given; handed over by a study; the SLURM job's, so that a requeued job
+    finds itself; torchrun's; the time's."""
+    if stable := run.id or env.get("LIT_REASON_RUN_ID"):
+        return stable
     if job := env.get("SLURM_JOB_ID"):
         array, task = env.get("SLURM_ARRAY_JOB_ID"), env.get("SLURM_ARRAY_TASK_ID")
         job = f"{array}_{task}" if array and task else job
         return f"{job}-{stable_hash([command, resume_hash(config)], 8)}"
-    now = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    return now
+    if has_stable_id(run, env):
+        return env["TORCHELASTIC_RUN_ID"]
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
 
 
 def has_stable_id(run: RunSettings, env: Mapping[str, str] = os.environ) -> bool:
-    """Whether a second start of the same command would get the same id."""
-    return bool(run.id or env.get("LIT_REASON_RUN_ID") or env.get("SLURM_JOB_ID"))
+    """Whether a second start of the same command, or a second process of it, would get the same id."""
+    given = run.id or env.get("LIT_REASON_RUN_ID") or env.get("SLURM_JOB_ID")
+    return bool(given or env.get("TORCHELASTIC_RUN_ID", "none") != "none")
 
 
 def runs_of(folder: Path) -> list[Path]:
@@ -165,7 +167,8 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 
 def is_complete(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end: a whole zip file, or a folder with the file its writer leaves last."""
+    """Whether a checkpoint was written to its end: a whole zip file, or a folder with the file its writer leaves
+    last."""
     if checkpoint.name.startswith("."):
         return False
     if checkpoint.is_dir():
@@ -174,12 +177,16 @@ def is_complete(checkpoint: Path) -> bool:
 
 
 def checkpoint_header(path: Path) -> dict[str, Any]:
-    """The small values of a checkpoint, its tensors left on disk: `global_step`, `epoch`, `lit_reason` (what the weights
-    belong to), and `ended_epoch`, the epoch's number if the step was its last."""
+    """The small values of a checkpoint, its tensors left on disk: `global_step`, `epoch`, `lit_reason` (what the
+    weights belong to), and `ended_epoch`, the epoch's number if the step was its last."""
     import torch
 
     if path.is_dir():
-        path = path / "meta.pt" if (path / "meta.pt").is_file() else next(iter(sorted(path.glob("*/*model_states.pt"))), path)
+        path = (
+            path / "meta.pt"
+            if (path / "meta.pt").is_file()
+            else next(iter(sorted(path.glob("*/*model_states.pt"))), path)
+        )
     loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     header = {key: loaded.get(key) for key in ("global_step", "epoch", "lit_reason")}
     progress = loaded.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {})
@@ -223,7 +230,7 @@ def lock(run: Path) -> IO[str] | None:
         stream.close()
         return None
     except OSError as error:  # some network file systems have no locks; the run goes on as it would without us
-        print(f"note: {run} cannot be locked: {error.strerror}", file=sys.stderr)
+        logging.getLogger(__name__).warning("%s cannot be locked: %s", run, error.strerror)
     return stream
 
 
@@ -239,15 +246,20 @@ def write_description(run: Path, command: str, config: Mapping[str, Any], in_pla
     suffix = f".{command}" if in_place and command != "fit" else ""
     write_text_atomic(run / f"config{suffix}.yaml", as_yaml(_repeatable(command, config)))
     previous = read_environment(run) if in_place else {}
-    described = {"command": command, "resume_hash": resume_hash(config), "model_hash": model_hash(config), **environment()}
+    described = {
+        "command": command,
+        "resume_hash": resume_hash(config),
+        "model_hash": model_hash(config),
+        **environment(),
+    }
     if in_place and command == "fit":
         described["first_started"] = previous.get("first_started", previous.get("started"))
     write_json_atomic(run / f"environment{suffix}.json", described)
 
 
 def _repeatable(command: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration that alone starts the command again. Which run to continue is no part of a fit, which checkpoint it
-    branched from is; a time-stamped id stays open, so that it starts a run of its own."""
+    """The configuration that alone starts the command again. Which run to continue is no part of a fit, which
+    checkpoint it branched from is; a time-stamped id stays open, so that it starts a run of its own."""
     continues = command == "fit" and config.get("ckpt_path") in ("last", "auto")
     return {**config, "ckpt_path": None} if continues else dict(config)
 
@@ -261,7 +273,7 @@ def environment() -> dict[str, Any]:
 
     packages = ("torch", "lightning", "transformers", "peft", "datasets", "jsonargparse", "deepspeed", "lit-reason")
     return {
-        "started": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "argv": sys.argv[1:],
         "python": platform.python_version(),
         "versions": {name: version for name in packages if (version := _version(metadata, name))},
@@ -275,7 +287,10 @@ def environment() -> dict[str, Any]:
             "bf16": _cpu_flags() & {"avx512_bf16", "amx_bf16"} != set(),
             "flags": sorted(_cpu_flags() & {"avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "fma"}),
         },
-        "threads": {"torch": torch.get_num_threads(), **{k: os.environ[k] for k in _THREAD_VARIABLES if k in os.environ}},
+        "threads": {
+            "torch": torch.get_num_threads(),
+            **{k: os.environ[k] for k in _THREAD_VARIABLES if k in os.environ},
+        },
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
 

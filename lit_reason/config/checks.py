@@ -1,5 +1,5 @@
-"""Every mistake of a configuration at once: names, classes, types and ranges, checked against signatures before any model or
-data exists. What remains valid goes on to jsonargparse, which has the last word."""
+"""Every mistake of a configuration at once: names, classes, types and ranges, checked against signatures before any
+model or data exists. What remains valid goes on to jsonargparse, which has the last word."""
 
 from __future__ import annotations
 
@@ -61,7 +61,12 @@ class Checker:
         from lit_reason.run_directory import RunSettings
 
         values = dict(self.settings.values)
-        roots: dict[str, Any] = {"run": RunSettings, "model": LightningModule, "data": LightningDataModule, "trainer": Trainer}
+        roots: dict[str, Any] = {
+            "run": RunSettings,
+            "model": LightningModule,
+            "data": LightningDataModule,
+            "trainer": Trainer,
+        }
         arguments = {p.name: p for p in _parameters(getattr(Trainer, self.request.command), method=True)}
         others = {name: p for name, p in arguments.items() if name not in _HANDED_OVER}
         result: dict[str, Any] = {}
@@ -75,16 +80,19 @@ class Checker:
         for name in ("model", "data"):
             if values.get(name) is not None:
                 self._put(result, name, self._class(values[name], (roots[name],), (name,)))
-        self._required(values)
+        if not self.settings.unreadable:  # what is missing may stand in the file that could not be read
+            self._required(values)
         self._reserved(result)
         result.setdefault("run", {}).setdefault("name", self.request.default_name)
-        return self._with_defaults(result)
+        return with_defaults(result)  # added last: they are ours, so they need no check
 
     def _known_top_level(self, values: Mapping[str, Any], known: Mapping[str, Any], roots: Mapping[str, Any]) -> None:
         for key in values:
             if key in known:
                 continue
-            homes = [f"{name}.{key}" for name in ("trainer", "run") if key in {p.name for p in _parameters(roots[name])}]
+            homes = [
+                f"{name}.{key}" for name in ("trainer", "run") if key in {p.name for p in _parameters(roots[name])}
+            ]
             homes += [f"model.{key}"] if key in self._names_of_model() else []
             close = homes[0] if homes else nearest(key, known)
             self._say((key,), "is no setting", nearest=close)
@@ -105,11 +113,9 @@ class Checker:
             self._say(("trainer", "default_root_dir"), "the run directory is chosen by run.root, run.name and run.id")
         for i, name in enumerate(result.get("run", {}).get("without") or []):
             if name not in built_in_names():
-                self._say(("run", "without", i), "is no built-in callback or logger", name, nearest(name, built_in_names()))
-
-    def _with_defaults(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Defaults are added last: they are ours, so they need no check."""
-        return with_defaults(result)
+                self._say(
+                    ("run", "without", i), "is no built-in callback or logger", name, nearest(name, built_in_names())
+                )
 
     def _group(self, values: Any, target: Any, path: Path_) -> Any:
         """Settings of one signature: every name known, every value of its type, nothing required missing."""
@@ -122,7 +128,11 @@ class Checker:
             here = (*path, key)
             if key not in parameters:
                 close = nearest(str(key), parameters)
-                self._say(here, f"is no setting of {target.__name__}", nearest=".".join(map(str, (*path, close))) if close else None)
+                self._say(
+                    here,
+                    f"is no setting of {target.__name__}",
+                    nearest=".".join(map(str, (*path, close))) if close else None,
+                )
                 continue
             annotation = TRAINER_TYPES.get(key) if path == ("trainer",) else None
             self._put(result, key, self._value(value, annotation or parameters[key].annotation, here))
@@ -152,7 +162,9 @@ class Checker:
         except ValueError:
             words = choices(annotation)
             expected = described(annotation) if len(words) < 8 else "is none of the allowed words"
-            return self._say(path, expected if len(words) > 7 else f"expected {expected}", value, nearest(str(value), words))
+            return self._say(
+                path, expected if len(words) > 7 else f"expected {expected}", value, nearest(str(value), words)
+            )
 
     def _is_class_name(self, value: str) -> bool:
         return bool(self.settings.index.find(value)) or ("." in value and value.rpartition(".")[2][:1].isupper())
@@ -167,10 +179,10 @@ class Checker:
         if full is None:
             problem, close = self.settings.index.problem(name, bases[0].__name__)
             return self._say(path, problem, name, close)
-        cls, problem = _imported(full)
-        if problem:
+        cls, why = _imported(full)
+        if why:
             close = self.settings.index.problem(name, bases[0].__name__)[1]
-            return self._say(path, problem, name, close)
+            return self._say(path, why, name, close)
         if inspect.isclass(cls) and not issubclass(cls, bases):
             wanted = " or ".join(base.__name__ for base in bases)
             return self._say(path, f"{cls.__name__} is not a {wanted}", name, nearest(cls.__name__, self._kinds(bases)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ def choose_run(
     Raises:
         UserMistakes: there is no such checkpoint, or the directory already holds a trained run.
     """
+    if not has_stable_id(run) and "TORCHELASTIC_RUN_ID" in os.environ:
+        problem = "is needed where torchrun starts the processes: they must share it (or give torchrun an --rdzv_id)"
+        raise UserMistakes([Mistake("run.id", problem)])
     if command == "prepare":
         return RunDirectory(Path(run.root) / str(run.name))
     if ckpt_path in ("last", "auto"):

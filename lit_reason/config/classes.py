@@ -6,7 +6,7 @@ import ast
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from lit_reason.config.mistakes import nearest
@@ -47,7 +47,7 @@ class ClassIndex:
         found = importlib.util.find_spec("lightning")
         if found is None or not found.submodule_search_locations:
             return {}
-        home = Path(list(found.submodule_search_locations)[0]) / "pytorch"
+        home = Path(next(iter(found.submodule_search_locations))) / "pytorch"
         rooms = (scan(home / room, f"lightning.pytorch.{room}") for room in LIGHTNING_ROOMS)
         return _by_name(entry for room in rooms for entry in room)
 
@@ -77,7 +77,9 @@ class ClassIndex:
         if entry.name == base or base in entry.bases:
             return True
         rooms = {**self.lightning, **self.ours} if base in LIGHTNING_BASES else self.ours
-        return any(self.is_a(parent, base) for name in entry.bases if name != entry.name for parent in rooms.get(name, []))
+        return any(
+            self.is_a(parent, base) for name in entry.bases if name != entry.name for parent in rooms.get(name, [])
+        )
 
     def kinds_of(self, base: str) -> list[str]:
         """Short names of our classes below `base`, and Lightning's where `base` lives in its rooms."""
@@ -105,7 +107,7 @@ def scan(folder: Path, package: str) -> Iterator[ClassEntry]:
                 yield ClassEntry(node.name, module, file, tuple(_last_name(base) for base in node.bases), summary)
 
 
-@lru_cache(maxsize=None)
+@cache
 def parsed(file: Path, text: str | None = None) -> ast.Module:
     """The syntax tree of a file; a file that does not compile has no classes (importing it shows the error itself)."""
     try:

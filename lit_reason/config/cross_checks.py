@@ -14,7 +14,9 @@ Found = Iterator[tuple[str, str, Any, str | None]]
 """(dotted key, what is wrong, the value, the nearest valid one)"""
 
 
-def class_checks(groups: Mapping[Path_, type], config: Mapping[str, Any], settings: Settings, done: list[Mistake]) -> list[Mistake]:
+def class_checks(
+    groups: Mapping[Path_, type], config: Mapping[str, Any], settings: Settings, done: list[Mistake]
+) -> list[Mistake]:
     """What the classes' own `check_config` says; classes that have a mistake already are left until it is mended."""
     mistakes = []
     for path, cls in groups.items():
@@ -32,7 +34,10 @@ def machine_checks(config: Mapping[str, Any], settings: Settings) -> list[Mistak
     """Precision, devices and strategy against what this machine has."""
     trainer = config["trainer"]
     found = [*_accelerator(trainer), *_devices(trainer), *_precision(trainer), *_strategy(trainer)]
-    return [Mistake(key, problem, value, close, settings.origin(tuple(key.split(".")))) for key, problem, value, close in found]
+    return [
+        Mistake(key, problem, value, close, settings.origin(tuple(key.split("."))))
+        for key, problem, value, close in found
+    ]
 
 
 def backbone_checks(config: Mapping[str, Any], settings: Settings) -> list[Mistake]:
@@ -42,11 +47,11 @@ def backbone_checks(config: Mapping[str, Any], settings: Settings) -> list[Mista
     name = _at(config, ("model", "backbone", "name"))
     if not isinstance(name, str) or name in (EMBEDDED, *LLAMA_SIZES) or Path(name).expanduser().is_dir():
         return []
-    path: Path_ = ("model", "backbone", "name")
+    key, origin = "model.backbone.name", settings.origin(("model", "backbone", "name"))
     if looks_like_path(name):
-        return [Mistake(".".join(path), "no such folder", name, None, settings.origin(path))]
+        return [Mistake(key, "no such folder", name, None, origin)]
     close = nearest(name, (EMBEDDED, *LLAMA_SIZES)) if "/" not in name else None
-    return [Mistake(".".join(path), "is no known backbone", name, close, settings.origin(path))] if close else []
+    return [Mistake(key, "is no known backbone", name, close, origin)] if close else []
 
 
 def checkpoint_checks(config: Mapping[str, Any], checkpoint: Path, origin: Origin | None) -> list[Mistake]:
@@ -59,8 +64,15 @@ def checkpoint_checks(config: Mapping[str, Any], checkpoint: Path, origin: Origi
         return [Mistake("ckpt_path", f"cannot be read: {type(error).__name__}", str(checkpoint), None, origin)]
     model = config["model"]
     arguments = model.get("init_args", {})
-    asked = {"model_class": model["class_path"].rpartition(".")[2], "backbone": _at(arguments, ("backbone", "name"), None)}
-    differ = [f"{key} {stored[key]} (asked for {value})" for key, value in asked.items() if stored.get(key) not in (None, value)]
+    asked = {
+        "model_class": model["class_path"].rpartition(".")[2],
+        "backbone": _at(arguments, ("backbone", "name"), None),
+    }
+    differ = [
+        f"{key} {stored[key]} (asked for {value})"
+        for key, value in asked.items()
+        if stored.get(key) not in (None, value)
+    ]
     if "lora" in stored and bool(stored["lora"]) != bool(arguments.get("lora")):
         differ.append("LoRA adapters (asked for none)" if stored["lora"] else "all weights (asked for LoRA)")
     if differ:
@@ -79,7 +91,11 @@ def _accelerator(trainer: Mapping[str, Any]) -> Found:
     known = ["auto", "gpu", *AcceleratorRegistry.available_accelerators()]
     if name not in known:
         yield "trainer.accelerator", f"expected one of {', '.join(sorted(known))}", name, nearest(name, known)
-    elif name in ("gpu", "cuda") and not torch.cuda.is_available() and not (name == "gpu" and torch.backends.mps.is_available()):
+    elif (
+        name in ("gpu", "cuda")
+        and not torch.cuda.is_available()
+        and not (name == "gpu" and torch.backends.mps.is_available())
+    ):
         yield "trainer.accelerator", "this machine has no usable GPU; cpu and auto work here", name, None
     elif name == "mps" and not torch.backends.mps.is_available():
         yield "trainer.accelerator", "this machine has no MPS device; cpu and auto work here", name, None
@@ -138,10 +154,8 @@ def _at(config: Any, path: Path_, default: Any = None) -> Any:
     for part in path:
         if isinstance(node, Mapping) and part not in node and isinstance(node.get("init_args"), Mapping):
             node = node["init_args"]
-        if isinstance(node, Mapping) and part in node:
-            node = node[part]
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
-            node = node[part]
-        else:
+        items = dict(enumerate(node)) if isinstance(node, list) else node
+        if not isinstance(items, Mapping) or part not in items:
             return default
+        node = items[part]
     return node["init_args"] if isinstance(node, Mapping) and "class_path" in node and "init_args" in node else node

@@ -1,12 +1,12 @@
 """What every run gets without asking. This is the whole list; `run.without: [Name, ...]` leaves an entry out.
 
-A callback or logger of the same class in the configuration replaces the entry here. The entries are class paths, so that
-nothing is imported before the run needs it, and they appear in the saved config.yaml like settings of the user's own.
+A callback or logger of the same class in the configuration replaces the entry here. The entries are class paths, so
+that nothing is imported before the run needs it, and they appear in the saved config.yaml like settings of the user's
+own.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 TRAINER: dict[str, Any] = {
@@ -26,7 +26,11 @@ CALLBACKS: dict[str, dict[str, Any]] = {
 
 LOGGERS: dict[str, dict[str, Any]] = {
     "lit_reason.metrics_csv.MetricsCSV": {"save_dir": "{run_dir}", "name": "metrics{part}"},
-    "lightning.pytorch.loggers.TensorBoardLogger": {"save_dir": "{run_dir}", "name": "tensorboard{part}", "version": ""},
+    "lightning.pytorch.loggers.TensorBoardLogger": {
+        "save_dir": "{run_dir}",
+        "name": "tensorboard{part}",
+        "version": "",
+    },
 }
 
 
@@ -65,13 +69,9 @@ def _completed(given: Any, built_in: dict[str, dict[str, Any]], without: set[str
     added = [
         {"class_path": path, "init_args": dict(arguments)}
         for path, arguments in built_in.items()
-        if _short(path) not in present | without and _exists(path)
+        if _short(path) not in present | without
     ]
     return [*added, *(given or [])]
-
-
-def _exists(class_path: str) -> bool:
-    return importlib.util.find_spec(class_path.rpartition(".")[0]) is not None if class_path.startswith("callbacks.") else True
 
 
 def _short(class_path: Any) -> str:

@@ -27,10 +27,11 @@ train.py COMMAND --help trainer          the options of Lightning's Trainer
 """
 
 _RULES = """\
-Later settings win: files merge key by key, in the order given, with the command line's --key value pairs.
-Callbacks and loggers of an overlay are added to those before it; `callbacks=:` replaces them, `key+:` appends to any list.
---print_config shows the resolved configuration; --ckpt_path last continues a run, auto continues or starts one.
-Every run also gets these callbacks and loggers, unless run.without names them: {built_in}."""
+Later settings win: files and --key value pairs merge key by key, in the order given.
+Callbacks and loggers of an overlay join those before it; `callbacks=:` replaces them, `key+:` appends to any list.
+--print_config shows the resolved configuration.
+--ckpt_path last continues the newest run of this name and these settings; auto does so or starts a new one.
+Every run also gets these, unless run.without names them: {built_in}."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def command_help(request: Request) -> str:
     from lit_reason.config.defaults import names
 
     parts = [f"train.py {request.command}: {COMMANDS[request.command]}"]
-    named = [_named(request, key, base) for key, base in (("model", "LightningModule"), ("data", "LightningDataModule"))]
-    parts += [part for part in named if part]
-    parts.append(_section("run (where, and from which seed)", _options_of("lit_reason.run_directory.RunSettings", index, "run", request)))
+    parts += [_named(request, "model", "LightningModule"), _named(request, "data", "LightningDataModule")]
+    options = _options_of("lit_reason.run_directory.RunSettings", index, "run", request)
+    parts.append(_section("run (where, and from which seed)", options))
     parts.append(_RULES.format(built_in=", ".join(names())))
     return "\n\n".join(parts)
 
@@ -91,14 +92,16 @@ def _topic(topic: str, index: ClassIndex) -> str:
     if topic == "trainer":
         full = "lightning.pytorch.trainer.trainer.Trainer"
         return _section("trainer: Lightning's Trainer", _options_of(full, index, "trainer", None))
-    full = index.class_path(topic)
-    if full is None:
+    found = index.class_path(topic)
+    if found is None:
         names = ["trainer", *index.ours, *index.lightning]
         raise UserMistakes([Mistake("--help", "no such topic", topic, nearest(topic, names))])
-    return _section(f"{full} -- {_summary(full, index)}", _options_of(full, index, "", None))
+    return _section(f"{found} -- {_summary(found, index)}", _options_of(found, index, "", None))
 
 
-def _options_of(class_path: str, index: ClassIndex, prefix: str, request: Request | None) -> Iterator[tuple[str, Option, Any]]:
+def _options_of(
+    class_path: str, index: ClassIndex, prefix: str, request: Request | None
+) -> Iterator[tuple[str, Option, Any]]:
     """`(dotted key, option, value in the given configuration or ...)`, nested groups in place of their dataclass."""
     found = _declaration(class_path)
     if found is None:
@@ -176,7 +179,9 @@ def _default(node: ast.expr | None, module: str) -> str | None:
         home = _home_of(node.id, module)
         file = source_file(home) if home else None
         body = parsed(file).body if file else []
-        value = next((n.value for n in body if isinstance(n, ast.Assign | ast.AnnAssign) and node.id in _defined(n)), None)
+        value = next(
+            (n.value for n in body if isinstance(n, ast.Assign | ast.AnnAssign) and node.id in _defined(n)), None
+        )
         return _default(value, str(home)) if value else node.id
     if isinstance(node, ast.Call):
         return "[]" if any(isinstance(k.value, ast.Name) and k.value.id == "list" for k in node.keywords) else ""

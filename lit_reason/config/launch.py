@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import PurePath
@@ -15,6 +16,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.plugins import CheckpointIO
 
 from lit_reason.checkpoint_io import AtomicCheckpointIO
+from lit_reason.config.noise import RESUMES_ITSELF
 from lit_reason.run_directory import RunDirectory, RunSettings
 
 
@@ -49,7 +51,8 @@ class Launcher(LightningCLI):
     Args:
         command: fit, validate, test, predict or prepare.
         values: the merged settings, class paths in full.
-        choose: called with the resolved configuration before anything is built; raises `UserMistakes`, or returns the run
+        choose: called with the resolved configuration before anything is built; raises `UserMistakes`, or returns the
+        run
             directory, or None to stop there.
     """
 
@@ -101,7 +104,11 @@ class Launcher(LightningCLI):
     def resolved(self) -> dict[str, Any]:
         """The whole configuration with every default, as plain values: what config.yaml holds."""
         values = plain(self.config[self.command].as_dict())
-        return {key: values[key] for key in ("run", "model", "data", "trainer", *values) if key in values and key != "config"}
+        return {
+            key: values[key]
+            for key in ("run", "model", "data", "trainer", *values)
+            if key in values and key != "config"
+        }
 
     def before_instantiate_classes(self) -> None:
         """Write down what is about to run before anything of it is built."""
@@ -119,9 +126,14 @@ class Launcher(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer."""
-        if not self._stopped:
-            self.parser.add_instantiator(_with_plain_numbers, object, subclasses=True)
-            super().instantiate_classes()
+        if self._stopped:
+            return
+        self.config_init = self.parser.instantiate(self.config, instantiators=[(_with_plain_numbers, object, True)])
+        self.datamodule = self._get(self.config_init, "data")
+        self.model = self._get(self.config_init, "model")
+        self.trainer = self.instantiate_trainer()
+        if type(self.datamodule).load_state_dict is not LightningDataModule.load_state_dict:
+            warnings.filterwarnings("ignore", RESUMES_ITSELF)
 
     def instantiate_trainer(self, **kwargs: Any) -> LightningTrainer:
         """The trainer with checkpoints that appear whole, unless the configuration brings its own way to write them."""
@@ -175,8 +187,8 @@ def _arguments_of(command: str) -> set[str]:
 
 
 def _filled(node: Any, words: dict[str, str]) -> Any:
-    """The configuration with placeholders replaced in every text. `{part}` keeps the files of an evaluation inside a fit's
-    directory apart from the fit's own."""
+    """The configuration with placeholders replaced in every text. `{part}` keeps the files of an evaluation inside a
+    fit's directory apart from the fit's own."""
     if isinstance(node, str):
         for word, value in words.items():
             node = node.replace(word, value)
@@ -192,14 +204,15 @@ def _filled(node: Any, words: dict[str, str]) -> Any:
 
 
 def _with_plain_numbers(class_type: type, *args: Any, **kwargs: Any) -> Any:
-    """Build a class from plain numbers where jsonargparse has ones of its restricted types: such a type inside an optimizer's
-    state would make the checkpoint unreadable with `weights_only`."""
-    kwargs.pop("applied_instantiation_links", None)
+    """Build a class from plain numbers where jsonargparse has ones of its restricted types: such a type inside an
+    optimizer's state would make the checkpoint unreadable with `weights_only`."""
     return class_type(*map(_plain_number, args), **{key: _plain_number(value) for key, value in kwargs.items()})
 
 
 def _plain_number(value: Any) -> Any:
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
         return type(value)(map(_plain_number, value))
-    kind = next((kind for kind in (int, float, str) if isinstance(value, kind) and hasattr(value, "_restrictions")), None)
+    kind = next(
+        (kind for kind in (int, float, str) if isinstance(value, kind) and hasattr(value, "_restrictions")), None
+    )
     return kind(value) if kind else value

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lit_reason.errors import PlainError
+
 
 @dataclass(frozen=True, order=True)
 class Origin:
@@ -48,7 +50,7 @@ class Mistake:
         return " ".join(text.split())
 
 
-class UserMistakes(Exception):
+class UserMistakes(PlainError):
     """Raised with everything found so far; the command line prints it and ends with exit code 2."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:

@@ -7,33 +7,43 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_ADVERTISEMENTS = ("Tip: For seamless", "`weights_only` was not set")
+_LOGGERS = (
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.pytorch.trainer.connectors.checkpoint_connector",
+    "DeepSpeed",
+)
+_LINES = (
+    "Tip: For seamless",
+    "`weights_only` was not set",
+    "Setting accelerator to CPU",
+    "TPU available: False",
+)
 _WARNINGS = (
-    r".*LeafSpec.*is deprecated.*",
+    r".*treespec, LeafSpec.*",
     r".*does not have many workers which may be a bottleneck.*",
     r".*The number of training batches .* is smaller than the logging interval.*",
-    r".*isinstance\(treespec.*",
 )
+RESUMES_ITSELF = r".*your dataloader is not resumable.*"
+"""Said of every loader without a state of its own; untrue where the DataModule restores its position."""
 
 
-class _NoAdvertisements(logging.Filter):
+class _LeftOut(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        return not any(text in record.getMessage() for text in _ADVERTISEMENTS)
+        return not any(text in record.getMessage() for text in _LINES)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Leave those lines out while a command runs; every other warning is shown."""
-    silenced = [handler for name in ("lightning", "lightning.pytorch") for handler in logging.getLogger(name).handlers]
-    silenced += [logging.getLogger(name) for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.trainer.trainer")]
-    advertisements = _NoAdvertisements()
-    for target in silenced:
-        target.addFilter(advertisements)
+    left_out = _LeftOut()
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addFilter(left_out)
     with warnings.catch_warnings():
         for pattern in _WARNINGS:
             warnings.filterwarnings("ignore", pattern)
         try:
             yield
         finally:
-            for target in silenced:
-                target.removeFilter(advertisements)
+            for logger in loggers:
+                logger.removeFilter(left_out)

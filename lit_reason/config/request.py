@@ -53,7 +53,7 @@ def read_request(command: str, arguments: list[str], index: ClassIndex | None = 
             request.help_topic = value or (rest.pop(0) if rest and not rest[0].startswith("-") else None)
         elif key == "--print_config":
             request.print_config = True
-        elif key.startswith("--") and len(key) > 2 or key == "-c":
+        elif (key.startswith("--") and len(key) > 2) or key == "-c":
             if not equals and not _has_value(rest):
                 request.settings.mistakes.append(Mistake(key.lstrip("-"), "needs a value", origin=COMMAND_LINE))
                 continue

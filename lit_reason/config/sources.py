@@ -1,14 +1,14 @@
 """YAML files and the command line, merged in the order they are given, each setting remembering where it was written.
 
-Merging: mappings merge key by key and the later value wins. Lists of classes (callbacks, loggers) grow, so that an overlay
-keeps its base's; lists of plain values are replaced. `key+:` always appends and `key=:` always replaces. Naming another
-class starts its settings afresh. Keys beside `class_path` may stand there without `init_args`.
+Merging: mappings merge key by key and the later value wins. Lists of classes (callbacks, loggers) grow, so that an
+overlay keeps its base's; lists of plain values are replaced. `key+:` always appends and `key=:` always replaces.
+Naming another class starts its settings afresh. Keys beside `class_path` may stand there without `init_args`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,16 @@ class Settings:
 
     def __init__(self, index: ClassIndex) -> None:
         self.values: dict[str, Any] = {}
-        self.origins: dict[Path_, Origin] = {}
+        self.origins: dict[Path_, Origin | None] = {}
         self.mistakes: list[Mistake] = []
         self.notes: list[str] = []
+        self.unreadable = False
         self.index = index
 
     def add_file(self, name: str) -> None:
         """Merge a YAML file over what is there; unreadable files become mistakes."""
         loaded = read_yaml(name, self.mistakes)
+        self.unreadable |= loaded is None
         if loaded is not None:
             values, origins = loaded
             self._add(values, lambda raw: _closest(origins, raw))
@@ -74,7 +76,7 @@ class Settings:
             node = node[part]
         return node
 
-    def _add(self, overlay: dict[str, Any], origin_of: Callable[[Path_], Origin]) -> None:
+    def _add(self, overlay: dict[str, Any], origin_of: Callable[[Path_], Origin | None]) -> None:
         merged = _Merge(self, origin_of).merge(self.values, overlay, "", (), ())
         self.values = merged if isinstance(merged, dict) else self.values
 
@@ -82,7 +84,7 @@ class Settings:
 class _Merge:
     """One overlay being merged: `raw` paths are the overlay's own, `clean` paths those of the merged settings."""
 
-    def __init__(self, settings: Settings, origin_of: Callable[[Path_], Origin]) -> None:
+    def __init__(self, settings: Settings, origin_of: Callable[[Path_], Origin | None]) -> None:
         self.settings = settings
         self.origin_of = origin_of
 
@@ -105,6 +107,10 @@ class _Merge:
 
     def adopt(self, value: Any, raw: Path_, clean: Path_) -> Any:
         """A copy of an overlay's value with class nodes in their full form and every key's origin recorded."""
+        before, now = self.settings.origins.get(clean), self.origin_of(raw)
+        if before is COMMAND_LINE and now is not COMMAND_LINE:
+            key = ".".join(map(str, clean))
+            self.settings.notes.append(f"{key}: the file replaces what the command line said before it [{now}]")
         self.settings.origins = {k: v for k, v in self.settings.origins.items() if k[: len(clean)] != clean}
         self._record(raw, clean)
         if isinstance(value, str) and (clean in CLASS_SLOTS or clean[:-1] in CLASS_LISTS):
@@ -117,7 +123,11 @@ class _Merge:
 
     def _onto_list(self, base: list[Any], new: Any, mode: str, raw: Path_, clean: Path_) -> Any:
         if isinstance(new, list):
-            grows = mode == "+" or clean in CLASS_LISTS or any(isinstance(v, dict) and "class_path" in v for v in [*base, *new])
+            grows = (
+                mode == "+"
+                or clean in CLASS_LISTS
+                or any(isinstance(v, dict) and "class_path" in v for v in [*base, *new])
+            )
             return [*base, *self._items(new, len(base), raw, clean)] if grows else self.adopt(new, raw, clean)
         if mode == "+" or (clean in CLASS_LISTS and _names_class(new)):
             return [*base, *self._items(new, len(base), raw, clean)]
@@ -160,7 +170,8 @@ class _Merge:
         return self.merge(base[key], value, mode, raw, clean)
 
     def _same_class(self, base: dict[str, Any], name: str, raw: Path_, clean: Path_) -> dict[str, Any]:
-        """The base with its settings if it is of class `name`, else only the new name, and a note of what is dropped."""
+        """The base with its settings if it is of class `name`, else only the new name, and a note of what is
+        dropped."""
         path = self.settings.index.class_path(name) or name
         old = base.get("class_path")
         if old is None or old == path:
@@ -169,7 +180,9 @@ class _Merge:
         if dropped:
             key, short = ".".join(map(str, clean)), old.rpartition(".")[2]
             where = self.origin_of((*raw, "class_path"))
-            self.settings.notes.append(f"{key}: {name} replaces {short}, whose settings are dropped: {dropped} [{where}]")
+            self.settings.notes.append(
+                f"{key}: {name} replaces {short}, whose settings are dropped: {dropped} [{where}]"
+            )
         return {"class_path": path}
 
     def _items(self, new: Any, start: int, raw: Path_, clean: Path_) -> list[Any]:
@@ -243,12 +256,13 @@ def _constructed(
 
 
 def _plain(text: str) -> Any:
-    """A command-line value: text, except null and what is written as a YAML list or mapping (types are applied later)."""
+    """A command-line value: text, except null and what is written as a YAML list or mapping (types are applied
+    later)."""
     if text in ("null", "~", ""):
         return None if text else text
     if text[0] in "[{":
         try:
-            return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+            return yaml.load(text, Loader=_Loader)
         except yaml.YAMLError:
             return text
     return text
@@ -258,7 +272,7 @@ def _names_class(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
 
 
-def _closest(origins: dict[Path_, Origin], path: Path_) -> Origin | None:
+def _closest(origins: Mapping[Path_, Origin | None], path: Path_) -> Origin | None:
     while path and path not in origins:
         path = path[:-1]
     return origins.get(path)

@@ -59,7 +59,8 @@ ON_THE_DEMO = {
 }
 
 ALONE = {
-    "--config nowhere.yaml": [f"--config: no such file (got nowhere.yaml) {HERE}", NO_MODEL],
+    "--config nowhere.yaml": [f"--config: no such file (got nowhere.yaml) {HERE}"],
+    "--run.name nothing": [NO_MODEL],
     "--model Nonsense": [f"model: is no known class (got Nonsense) {HERE}"],
     "--model Chat": [f"model: Chat is not a LightningModule (got lit_reason.chat.Chat) {HERE}"],
     "--model CausalLanguageModel --data Case2CodeDataMdule": [
@@ -136,10 +137,10 @@ def test_broken_files_name_their_line(capsys, tmp_path, monkeypatch):
     Path("list.yaml").write_text("- 1\n")
     Path("typo.yaml").write_text("model:\n  class_path: CausalLanguageModel\n  init_args:\n    optimzer: {lr: 1}\n")
     assert answer(capsys, "fit", "--config", "broken.yaml") == [
-        "not valid YAML: expected ',' or '}', but got ':' [broken.yaml:2]", NO_MODEL
+        "not valid YAML: expected ',' or '}', but got ':' [broken.yaml:2]"
     ]
     assert answer(capsys, "fit", "--config", "list.yaml") == [
-        "expected `key: value` lines at the top of the file [list.yaml:1]", NO_MODEL
+        "expected `key: value` lines at the top of the file [list.yaml:1]"
     ]
     assert answer(capsys, "fit", "--config", "typo.yaml") == [
         "model.optimzer: is no setting of CausalLanguageModel (did you mean model.optimizer?) [typo.yaml:4]"
