@@ -8,13 +8,13 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt, restricted_number_type
 
 from lit_reason.config.defaults import names as built_in_names
 from lit_reason.config.defaults import with_defaults
 from lit_reason.config.mistakes import Mistake, nearest
 from lit_reason.config.request import Request
-from lit_reason.config.sources import Path_
+from lit_reason.config.sources import CLASS_LISTS, Path_
 from lit_reason.config.types import (
     choices,
     class_bases,
@@ -27,11 +27,13 @@ from lit_reason.config.types import (
 )
 
 _MISSING = object()
+_MINUS_ONE_OR_MORE: Any = restricted_number_type("MinusOneOrMore", int, (">=", -1))  # -1 is no limit
 
 TRAINER_TYPES: dict[str, Any] = {
     "accumulate_grad_batches": PositiveInt,
     "num_nodes": PositiveInt,
-    "max_epochs": PositiveInt | None,
+    "max_epochs": _MINUS_ONE_OR_MORE | None,
+    "max_steps": _MINUS_ONE_OR_MORE,
     "log_every_n_steps": NonNegativeInt | None,
     "check_val_every_n_epoch": PositiveInt | None,
     "gradient_clip_val": NonNegativeFloat | None,
@@ -153,6 +155,8 @@ class Checker:
         if isinstance(value, list) and item is not None:
             items = [self._value(v, item, (*path, i)) for i, v in enumerate(value)]
             return [v for v in items if v is not _MISSING]
+        if isinstance(value, dict) and path in CLASS_LISTS:
+            return self._say(path, f"name a {bases[0].__name__} before its settings")
         if is_open(annotation) or (isinstance(value, dict) and bases):
             return value  # settings of a default class; jsonargparse knows which
         if value is None and type(None) not in members(annotation):

@@ -51,6 +51,8 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
         without.add("Checkpoints")
     if str(trainer.get("enable_progress_bar", True)).lower() == "false":
         without.add("Progress")
+    if str(trainer.get("barebones", False)).lower() == "true":  # Lightning's mode without anything beside the training
+        return {**values, "trainer": trainer}
     trainer["callbacks"] = _completed(trainer.get("callbacks"), CALLBACKS, without)
     logger = trainer.get("logger", True)
     if str(logger).lower() == "false":

@@ -14,8 +14,10 @@ from lightning.pytorch import LightningDataModule, LightningModule, seed_everyth
 from lightning.pytorch import Trainer as LightningTrainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_reason.checkpoint_io import AtomicCheckpointIO
+from lit_reason.config.mistakes import Mistake, UserMistakes
 from lit_reason.config.noise import RESUMES_ITSELF
 from lit_reason.run_directory import RunDirectory, RunSettings
 
@@ -141,7 +143,10 @@ class Launcher(LightningCLI):
         plugins = plugins if isinstance(plugins, list) else [plugins]
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins = [*plugins, AtomicCheckpointIO()]
-        return super().instantiate_trainer(plugins=plugins, **kwargs)
+        try:
+            return super().instantiate_trainer(plugins=plugins, **kwargs)
+        except (MisconfigurationException, ValueError, TypeError, ModuleNotFoundError) as error:
+            raise UserMistakes([Mistake("trainer", str(error))]) from None  # combinations that only Lightning knows
 
     def _run_subcommand(self, subcommand: str) -> None:
         if not self._stopped:

@@ -69,8 +69,11 @@ def shown(value: Any, limit: int = 80) -> str:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name closest to a misspelt one, or None when nothing is close."""
+    """The valid name closest to a misspelt or abbreviated one, or None when nothing is close."""
     by_folded = {candidate.lower(): candidate for candidate in sorted(valid)}
+    beginning_so = [candidate for candidate in by_folded if candidate.startswith(str(name).lower())]
+    if len(beginning_so) == 1:
+        return by_folded[beginning_so[0]]
     found = difflib.get_close_matches(str(name).lower(), by_folded, n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from jsonargparse import ArgumentError
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_reason import run_directory as rd
 from lit_reason.config import cross_checks
@@ -44,6 +46,8 @@ def run_checked(request: Request, checker: Checker, values: dict[str, Any], argv
             Launcher(request.command, values, session.choose)
         except ArgumentError as error:  # what only jsonargparse knows; seldom, as the checks come first
             raise UserMistakes(checker.mistakes or [Mistake("", _innermost_reason(error))]) from None
+        except MisconfigurationException as error:  # what Lightning finds out when it runs
+            raise UserMistakes([Mistake("", str(error))]) from None
     if session.run is None or request.command == "prepare" or not is_main_process():
         return None
     return session.run.path
@@ -62,6 +66,7 @@ class _Session:
         self.checker = checker
         self.run: rd.RunDirectory | None = None
         self._lock: IO[str] | None = None
+        self._made = False
 
     def __enter__(self) -> _Session:
         return self
@@ -69,7 +74,11 @@ class _Session:
     def __exit__(self, *exception: object) -> None:
         if self._lock is not None:
             self._lock.close()
-        if self.run is not None and exception[0] is not None and self._lock is not None:
+        if self.run is None or self._lock is None or exception[0] is None:
+            return
+        if exception[0] is UserMistakes and self._made and _holds_nothing(self.run.path):
+            shutil.rmtree(self.run.path)  # the mistake showed only when the trainer was built
+        else:
             kept = rd.newest_checkpoint(self.run.path)
             hint = f"; --ckpt_path last continues at step {rd.step_of(kept)}" if kept else ""
             _say(f"run directory: {display_path(self.run.path)}{hint}", sys.stderr)
@@ -102,6 +111,7 @@ class _Session:
             _say(f"note: {note}", sys.stderr)
         if command == "prepare":
             return
+        self._made = not run.path.exists()
         run.path.mkdir(parents=True, exist_ok=True)
         if command == "fit":
             self._lock = rd.lock(run.path)
@@ -114,6 +124,11 @@ class _Session:
         _say(f"run directory: {display_path(run.path)}")
         handed = [str(run.path), str(run.checkpoint) if run.checkpoint else None, run.continued]
         os.environ[_RUN_VARIABLE] = f"{os.getpid()} {json.dumps(handed)}"
+
+
+def _holds_nothing(run: Path) -> bool:
+    """Whether only what describes the run was written."""
+    return {path.name for path in run.iterdir()} <= {"config.yaml", "environment.json", ".lock"}
 
 
 def _say_what_continues(run: rd.RunDirectory, config: dict[str, Any], header: dict[str, Any]) -> None:

@@ -131,8 +131,12 @@ class _Merge:
             return [*base, *self._items(new, len(base), raw, clean)] if grows else self.adopt(new, raw, clean)
         if mode == "+" or (clean in CLASS_LISTS and _names_class(new)):
             return [*base, *self._items(new, len(base), raw, clean)]
-        if isinstance(new, dict) and base:  # a key of the last item, as in --trainer.callbacks.patience 5
-            return [*base[:-1], self.merge(base[-1], new, "", raw, (*clean, len(base) - 1))]
+        if isinstance(new, dict) and base:  # callbacks.patience 5 means the last item, callbacks.0.patience the first
+            at = len(base) - 1
+            if all(str(key).isdigit() and int(key) < len(base) for key in new):
+                key, new = next(iter(new.items()))
+                at, raw = int(key), (*raw, key)
+            return [*base[:at], self.merge(base[at], new, "", raw, (*clean, at)), *base[at + 1 :]]
         return self.adopt(new, raw, clean)
 
     def _onto_mapping(self, base: dict[str, Any], new: dict[str, Any], raw: Path_, clean: Path_) -> dict[str, Any]:

@@ -119,6 +119,9 @@ def _described_member(member: Any) -> str:
         arguments = [a for a in typing.get_args(member) if a is not Ellipsis]
         if origin in (dict, collections.abc.Mapping):
             return "a mapping"
+        if origin is tuple and len(arguments) > 1:
+            kinds = {described(argument): None for argument in arguments}
+            return f"a list of {len(arguments)}, each {' or '.join(kinds)}"
         inner = f" of {described(arguments[0])}" if len(arguments) == 1 else ""
         return f"a list{inner}"
     if inspect.isclass(member) and dataclasses.is_dataclass(member):
