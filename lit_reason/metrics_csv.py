@@ -64,12 +64,11 @@ class MetricsCSV(Logger):
         """Settings are in config.yaml."""
 
     @rank_zero_only
-    def cut_from(self, step: int, ended_epoch: int | None = None) -> None:
-        """Drop the rows that a run continued after `step` steps will write again: the row of the step counted `step`
-        from 0 and later ones. A row with that number may still be the end of the epoch before, `ended_epoch`; it
-        stays."""
-        self._metrics.cut_from(step, ended_epoch)
-        self._speed.cut_from(step, ended_epoch)
+    def cut_from(self, step: int) -> None:
+        """Drop the rows that a run continued after `step` steps will write again. Rows are numbered by the step they
+        belong to, counted from 0; those of a validation or an epoch's end by the last step before them."""
+        self._metrics.cut_from(step)
+        self._speed.cut_from(step)
 
 
 class CsvTable:
@@ -98,10 +97,9 @@ class CsvTable:
         whole, _, _ = self.path.read_bytes().rpartition(b"\n")
         return list(csv.DictReader(io.StringIO(whole.decode("utf-8"), newline="")))
 
-    def cut_from(self, step: int, ended_epoch: int | None = None) -> None:
-        """Drop rows with this step or a later one (see `MetricsCSV.cut_from`), and columns that then hold nothing."""
-        last = (step, ended_epoch)
-        rows = [row for row in self.rows() if int(row["step"]) < step or (int(row["step"]), _epoch(row)) == last]
+    def cut_from(self, step: int) -> None:
+        """Drop rows with this step or a later one, and columns that then hold nothing."""
+        rows = [row for row in self.rows() if int(row["step"]) < step]
         filled = {key for row in rows for key, value in row.items() if value}
         self._columns = [column for column in self._open() if column in filled]
         if self.path.exists():
@@ -133,10 +131,6 @@ def written(value: Any) -> str:
     if isinstance(value, bool | int):
         return str(int(value))
     return format(float(value), ".9g")
-
-
-def _epoch(row: Mapping[str, str]) -> int | str:
-    return int(row["epoch"]) if row.get("epoch") else ""
 
 
 def _line(cells: list[str]) -> str:

@@ -177,20 +177,15 @@ def is_complete(checkpoint: Path) -> bool:
 
 
 def checkpoint_header(path: Path) -> dict[str, Any]:
-    """The small values of a checkpoint, its tensors left on disk: `global_step`, `epoch`, `lit_reason` (what the
-    weights belong to), and `ended_epoch`, the epoch's number if the step was its last."""
+    """The small values of a checkpoint, its tensors left on disk: `global_step`, `epoch`, and `lit_reason`, which says
+    what the weights belong to."""
     import torch
 
     if path.is_dir():
-        path = (
-            path / "meta.pt"
-            if (path / "meta.pt").is_file()
-            else next(iter(sorted(path.glob("*/*model_states.pt"))), path)
-        )
+        files = [path / "meta.pt", *sorted(path.glob("*/*model_states.pt"))]
+        path = next(file for file in files if file.is_file())
     loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    header = {key: loaded.get(key) for key in ("global_step", "epoch", "lit_reason")}
-    progress = loaded.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {})
-    return {**header, "ended_epoch": header["epoch"] if progress.get("is_last_batch") else None}
+    return {key: loaded.get(key) for key in ("global_step", "epoch", "lit_reason")}
 
 
 def find_last(folder: Path, config: Mapping[str, Any], command: str) -> RunDirectory | None:

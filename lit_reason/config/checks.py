@@ -192,9 +192,10 @@ class Checker:
             return self._say(path, f"{cls.__name__} is not a {wanted}", name, nearest(cls.__name__, self._kinds(bases)))
         if cls in bases:
             return self._say(path, f"{cls.__name__} is the base class; name a class of that kind", name)
-        node = {**value, "class_path": full}
-        arguments = self._group(value.get("init_args") or {}, cls, path)
-        return {**node, "init_args": arguments}
+        arguments = value.get("init_args") or {}
+        if path[:2] == ("trainer", "logger") and any(p.name == "save_dir" for p in _parameters(cls)):
+            arguments = {"save_dir": "{run_dir}", **arguments}
+        return {**value, "class_path": full, "init_args": self._group(arguments, cls, path)}
 
     def _kinds(self, bases: tuple[type, ...]) -> list[str]:
         return [name for base in bases for name in self.settings.index.kinds_of(base.__name__)]

@@ -53,6 +53,9 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
         without.add("Progress")
     if str(trainer.get("barebones", False)).lower() == "true":  # Lightning's mode without anything beside the training
         return {**values, "trainer": trainer}
+    given = [_short(item.get("class_path")) for item in trainer.get("callbacks") or [] if isinstance(item, dict)]
+    if "Checkpoints" in without and not any("Checkpoint" in name for name in given):
+        trainer.setdefault("enable_checkpointing", False)  # or Lightning adds a callback of its own
     trainer["callbacks"] = _completed(trainer.get("callbacks"), CALLBACKS, without)
     logger = trainer.get("logger", True)
     if str(logger).lower() == "false":

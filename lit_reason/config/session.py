@@ -146,10 +146,7 @@ def _cut_metrics(run: rd.RunDirectory, command: str, header: dict[str, Any]) -> 
     """Rows after the checkpoint come again; an evaluation, and a run that never got to one, start theirs anew."""
     evaluates_in_place = run.continued and command != "fit"
     logger = MetricsCSV(str(run.path), f"metrics.{command}" if evaluates_in_place else "metrics")
-    if run.continued and not evaluates_in_place:
-        logger.cut_from(header["global_step"], header["ended_epoch"])
-    else:
-        logger.cut_from(0)
+    logger.cut_from(header["global_step"] if run.continued and not evaluates_in_place else 0)
 
 
 def _handed_down() -> rd.RunDirectory | None:

@@ -89,7 +89,9 @@ class _Merge:
         self.origin_of = origin_of
 
     def merge(self, base: Any, new: Any, mode: str, raw: Path_, clean: Path_) -> Any:
-        if clean in CLASS_LISTS and _names_class(new):
+        if clean in CLASS_LISTS and new in ("true", "false"):
+            new = new == "true"  # a logger may be switched off
+        elif clean in CLASS_LISTS and _names_class(new):
             new = [new]
         if mode == "=" or base is None or isinstance(base, (int, float)):
             return self.adopt(new, raw, clean)
