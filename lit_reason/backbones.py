@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
+
 from lit_reason.errors import PlainError
 from lit_reason.files import cache_dir
 
@@ -81,11 +83,11 @@ class Lora:
         top_layers: adapt only the last so many layers, so that the backward pass stops there; null adapts all.
     """
 
-    r: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.0
+    r: PositiveInt = 16
+    alpha: PositiveFloat = 32.0
+    dropout: ClosedUnitInterval = 0.0
     targets: Literal["attention", "mlp", "all"] = "all"
-    top_layers: int | None = None
+    top_layers: PositiveInt | None = None
 
 
 def load_model(backbone: Backbone, seed: int = 0) -> PreTrainedModel:
