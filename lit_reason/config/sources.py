@@ -109,10 +109,6 @@ class _Merge:
 
     def adopt(self, value: Any, raw: Path_, clean: Path_) -> Any:
         """A copy of an overlay's value with class nodes in their full form and every key's origin recorded."""
-        before, now = self.settings.origins.get(clean), self.origin_of(raw)
-        if before is COMMAND_LINE and now is not COMMAND_LINE:
-            key = ".".join(map(str, clean))
-            self.settings.notes.append(f"{key}: the file replaces what the command line said before it [{now}]")
         self.settings.origins = {k: v for k, v in self.settings.origins.items() if k[: len(clean)] != clean}
         self._record(raw, clean)
         if isinstance(value, str) and (clean in CLASS_SLOTS or clean[:-1] in CLASS_LISTS):
@@ -172,6 +168,10 @@ class _Merge:
         if key not in base:
             value = [value] if mode == "+" and not isinstance(value, list) else value
             return self.merge(None, value, "", raw, clean)
+        before, now = self.settings.origins.get(clean), self.origin_of(raw)
+        if before is COMMAND_LINE and now is not COMMAND_LINE and not isinstance(value, dict):
+            name = ".".join(map(str, clean))
+            self.settings.notes.append(f"{name}: the file replaces what the command line said before it [{now}]")
         self._record(raw, clean)
         return self.merge(base[key], value, mode, raw, clean)
 

@@ -109,8 +109,8 @@ def test_a_slurm_job_finds_itself_when_requeued(toy, whole, monkeypatch):
     "hook, step", [("train_batch_end", 6), ("train_batch_end", 7), ("validation_end", 4), ("validation_end", 8)]
 )
 def test_a_kill_at_any_moment_leaves_no_hole(forked, toy, whole, hook, step):
-    """At `train_batch_end` of step 6 the checkpoint is written and the step's row is not; at `validation_end` of steps 4
-    and 8 the row of the validation is not."""
+    """At `train_batch_end` of step 6 the checkpoint is written and the step's row is not; at `validation_end` of steps
+    4 and 8 the row of the validation is not."""
     assert forked("fit", OFTEN, *trouble("kill", step, hook)) == -9
     (run,) = runs()
     with (run / "metrics.csv").open("a") as stream:
@@ -210,7 +210,8 @@ def outside(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.C
     """`train.py` as its own process."""
     return subprocess.run(
         [sys.executable, str(ROOT / "train.py"), *arguments],
-        cwd=tmp_path, capture_output=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment},
+        cwd=tmp_path, capture_output=True, timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | environment,
     )  # fmt: skip
 
 
