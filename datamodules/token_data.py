@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,7 +11,15 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from lit_reason.batches import DocumentRows, Loading, MicroBatch, ResumableOrder, TokenBatch, TokenDocument, WindowPlanner
+from lit_reason.batches import (
+    DocumentRows,
+    Loading,
+    MicroBatch,
+    ResumableOrder,
+    TokenBatch,
+    TokenDocument,
+    WindowPlanner,
+)
 from lit_reason.chat import Chat
 from lit_reason.errors import PlainError
 from lit_reason.records import Question
@@ -41,6 +50,11 @@ class TokenDataModule(LightningDataModule):
     def questions(self, split: Literal["val", "test"]) -> list[Question]:
         """The questions that evaluation callbacks ask; none by default."""
         return []
+
+    @property
+    def tokenised(self) -> Mapping[str, list[TokenDocument]]:
+        """What `setup` made of each split and kept."""
+        return self._documents
 
     @property
     def chat(self) -> Chat:

@@ -1,5 +1,5 @@
-"""From a command line and YAML files to one checked configuration: class names, merging, checks, help.
+"""From a command line and YAML files to one checked configuration, and to the command running in its directory.
 
-Everything here but `launch` and `checks` works without torch and Lightning, so that help and misspelt names cost no
-start-up.
+`request`, `sources`, `classes`, `defaults` and `help` work on text alone: without torch and Lightning, help and
+misspelt commands answer at once. `checks`, `cross_checks`, `session` and `launch` need the classes themselves.
 """

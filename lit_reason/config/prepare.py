@@ -27,7 +27,7 @@ def prepare(trainer: Trainer, model: LightningModule, datamodule: LightningDataM
 
 
 def _documents(datamodule: LightningDataModule) -> Mapping[str, list[Any]]:
-    return getattr(datamodule, "_documents", {})
+    return getattr(datamodule, "tokenised", {})
 
 
 def _counts(datamodule: LightningDataModule) -> list[str]:

@@ -13,7 +13,7 @@ COMMANDS = {
     "fit": "train, evaluate before and after, and export the model",
     "validate": "evaluate on the validation questions",
     "test": "evaluate on the test questions",
-    "predict": "write predictions",
+    "predict": "run the module's predictions",
     "prepare": "only build and cache the data, and show one training row",
     "report": "rebuild report.html of a run directory",
 }

@@ -35,7 +35,13 @@ def tiny(tmp_path, monkeypatch) -> list[str]:
             "class_path": "InstructionDataModule",
             "init_args": {"path": "rows.jsonl", "validation_share": 0.0, "loading": {"rows": 1, "row_tokens": 32}},
         },
-        "trainer": {"max_epochs": 1, "accelerator": "cpu", "log_every_n_steps": 1, "enable_progress_bar": False, "limit_val_batches": 0},
+        "trainer": {
+            "max_epochs": 1,
+            "accelerator": "cpu",
+            "log_every_n_steps": 1,
+            "enable_progress_bar": False,
+            "limit_val_batches": 0,
+        },
         "run": {"name": "tiny", "id": "one"},
     }
     Path("tiny.yaml").write_text(yaml.safe_dump(config))
@@ -81,8 +87,8 @@ def test_a_checkpoint_never_overrides_the_command_line(tiny, capsys):
     constant = ["--model.schedule.name", "constant", "--model.schedule.warmup", "0"]
     assert main([*tiny, *constant, "--model.optimizer.lr", "0.01"]) == 0
     (checkpoint,) = Path("runs/tiny/one/checkpoints").glob("*.ckpt")
-    again = ["--run.id", "two", "--ckpt_path", str(checkpoint), "--trainer.max_epochs", "2", "--model.optimizer.lr", "0.002"]
-    assert main([*tiny, *constant, *again]) == 0
+    again = ["--run.id", "two", "--ckpt_path", str(checkpoint), "--trainer.max_epochs", "2"]
+    assert main([*tiny, *constant, *again, "--model.optimizer.lr", "0.002"]) == 0
     with open("runs/tiny/two/metrics.csv") as stream:
         assert all(float(row["train/lr"]) == pytest.approx(0.002) for row in csv.DictReader(stream) if row["train/lr"])
     assert "optimizer.lr" in capsys.readouterr().out.partition("changed setting:")[2]
@@ -97,11 +103,44 @@ def test_a_checkpoint_of_another_model_is_refused(tiny, capsys):
     assert "llama-tiny" in line and "llama-1m" in line and "ckpt_path" in line
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["fit", "--help", "--config", "configs/case2code/smollm2.yaml"]])
+OF_A_METHOD = ["fit", "--help", "--config", "configs/case2code/smollm2.yaml"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["fit", "--help"], OF_A_METHOD, ["fit", "--help", "trainer"], ["fti"]]
+)
 def test_help_imports_nothing_heavy(arguments):
-    code = f"import sys; from lit_reason.cli import main; main({arguments!r}); print([m for m in ('torch', 'lightning', 'transformers') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"})
+    code = (
+        f"import sys; from lit_reason.cli import main; main({arguments!r}); "
+        "print([m for m in ('torch', 'lightning', 'transformers', 'jsonargparse') if m in sys.modules])"
+    )
+    environment = {**os.environ, "COLUMNS": "100"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_the_trainers_options_and_any_classs(capsys):
+    assert main(["fit", "--help", "trainer"]) == 0
+    assert "--trainer.accumulate_grad_batches  (int; default 1)" in capsys.readouterr().out
+    assert main(["fit", "--help", "Checkpoints"]) == 0
+    assert "  every_n_steps  (PositiveInt; default 50)\n      optimizer steps between" in capsys.readouterr().out
+
+
+def test_help_lists_what_there_is(capsys):
+    assert main(["fit", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--model CausalLanguageModel" in text and "--data InstructionDataModule" in text
+    assert "TokenDataModule" not in text and "--run.seed  (NonNegativeInt; default 0)" in text
+
+
+def test_help_shows_defaults_and_what_a_configuration_says(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert main([*OF_A_METHOD, "--model.lora.r", "3"]) == 0
+    text = capsys.readouterr().out
+    assert "--model.lora.r  (PositiveInt; default 16; here 3)\n      rank.\n" in text
+    assert "--model.backbone.name  (str; default smollm2-135m" in text
+    assert "--model.schedule.name  (cosine | linear | constant; default cosine" in text
+    assert "--data.loading.rows  (PositiveInt" in text  # a dataclass that the DataModule's file imports
 
 
 def test_a_methods_own_options_come_first(capsys, monkeypatch):
