@@ -130,12 +130,34 @@ class Launcher(LightningCLI):
         """Build data, model and trainer."""
         if self._stopped:
             return
-        self.config_init = self.parser.instantiate(self.config, instantiators=[(_with_plain_numbers, object, True)])
+        self.config_init = self._built()
         self.datamodule = self._get(self.config_init, "data")
         self.model = self._get(self.config_init, "model")
         self.trainer = self.instantiate_trainer()
         if type(self.datamodule).load_state_dict is not LightningDataModule.load_state_dict:
             warnings.filterwarnings("ignore", RESUMES_ITSELF)
+
+    def _built(self) -> Namespace:
+        """Every object of the configuration. jsonargparse buries what a constructor raises under all types that it
+        tried, so the first such exception is kept and raised itself."""
+        raised: list[tuple[type, Exception]] = []
+
+        def build(class_type: type, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return class_type(*map(_plain_number, args), **{k: _plain_number(v) for k, v in kwargs.items()})
+            except Exception as error:
+                raised.append((class_type, error))
+                raise
+
+        try:
+            return self.parser.instantiate(self.config, instantiators=[(build, object, True)])
+        except Exception:
+            if not raised:
+                raise
+            class_type, error = raised[0]
+            if isinstance(error, MisconfigurationException | ModuleNotFoundError | ValueError):
+                raise UserMistakes([Mistake(class_type.__name__, str(error))]) from None
+            raise error from None
 
     def instantiate_trainer(self, **kwargs: Any) -> LightningTrainer:
         """The trainer with checkpoints that appear whole, unless the configuration brings its own way to write them."""
@@ -208,13 +230,9 @@ def _filled(node: Any, words: dict[str, str]) -> Any:
     return node
 
 
-def _with_plain_numbers(class_type: type, *args: Any, **kwargs: Any) -> Any:
-    """Build a class from plain numbers where jsonargparse has ones of its restricted types: such a type inside an
-    optimizer's state would make the checkpoint unreadable with `weights_only`."""
-    return class_type(*map(_plain_number, args), **{key: _plain_number(value) for key, value in kwargs.items()})
-
-
 def _plain_number(value: Any) -> Any:
+    """A plain number in place of one of jsonargparse's restricted types: inside an optimizer's state such a type would
+    make the checkpoint unreadable with `weights_only`."""
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
         return type(value)(map(_plain_number, value))
     kind = next(

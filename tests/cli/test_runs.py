@@ -185,6 +185,21 @@ def test_what_only_the_trainer_knows_is_one_line_and_leaves_no_directory(toy, ca
     assert runs() == []
 
 
+def test_what_only_a_class_knows_is_one_line_too(toy, capsys):
+    mode = ["--trainer.callbacks=EarlyStopping", "--trainer.callbacks.monitor=x", "--trainer.callbacks.mode=sideways"]
+    assert toy("fit", *mode) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("config error: EarlyStopping: `mode` can be") and "sideways" in line
+    assert runs() == []
+
+
+def test_a_bug_in_a_class_keeps_its_own_traceback(toy, capsys, tmp_path):
+    text = "from tests.cli.toy import Toy\n\n\nclass Bug(Toy):\n    def __init__(self):\n        {}['key']\n"
+    (tmp_path / "bug_of_the_user.py").write_text(text)
+    assert toy("fit", "--model=bug_of_the_user.Bug") == 1
+    assert "bug_of_the_user.py" in (error := capsys.readouterr().err) and "KeyError: 'key'" in error
+
+
 def test_built_in_callbacks_can_be_left_out_and_replaced(toy):
     for name, arguments in {
         "fewer": ["--run.without=[Checkpoints]", "--trainer.logger=false"],
