@@ -15,7 +15,6 @@ from lightning.pytorch.callbacks import ProgressBar
 
 from lit_reason.progress import LINE_SECONDS, Job
 
-
 SPEED = "speed/target_tokens_per_s"
 """Logged by the Throughput callback."""
 

@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from tests.invariants.conftest import ROOT, metrics
 
 from lit_reason.language_model import CausalLanguageModel
+from tests.invariants.conftest import ROOT, metrics
 
 SPLITS = {"4x2": (4, 2), "1x8": (1, 8)}
 
