@@ -191,6 +191,11 @@ def test_on_the_demo(capsys, mistake):
     assert answer(capsys, "fit", *DEMO, *mistake.split()) == [ON_THE_DEMO[mistake]]
 
 
+def test_a_mistake_on_the_command_line_says_that_it_is_there(capsys):
+    assert main(["fit", *DEMO, "--model.lora.rank", "8"]) == 2
+    assert capsys.readouterr().err == "config error: model.lora.rank: is no setting of Lora [command line]\n"
+
+
 @pytest.mark.parametrize("mistake", ALONE)
 def test_alone(capsys, mistake):
     assert answer(capsys, "fit", *mistake.split()) == [ALONE[mistake]]
@@ -265,9 +270,12 @@ def test_a_module_that_cannot_be_imported(capsys, tmp_path, monkeypatch):
 
 
 def test_a_cross_field_mistake_names_both_places(capsys):
-    lines = answer(capsys, "fit", *DEMO, "--data.prompts.k_min", "9")
-    assert lines[0].startswith("data.prompts.k_max: must be at least k_min = 9, got 4 (got 4) [configs/case2code/")
-    assert lines[1:] == ["data.prompts.k_min: is 9, but no more than planted.n_shown = 4 cases are shown (got 9)"]
+    settings = Path(DEMO[1]).read_text().splitlines()
+    (line,) = [i for i, text in enumerate(settings, 1) if text.strip().startswith("k_max:")]
+    assert answer(capsys, "fit", *DEMO, "--data.prompts.k_min", "9") == [
+        f"data.prompts.k_max: must be at least k_min = 9, got 4 (got 4) [configs/case2code/smollm2.yaml:{line}]",
+        "data.prompts.k_min: is 9, but no more than planted.n_shown = 4 cases are shown (got 9)",
+    ]
 
 
 def test_all_mistakes_at_once(capsys):
