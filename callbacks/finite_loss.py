@@ -26,8 +26,9 @@ class FiniteLoss(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Collect per micro-batch on the device; look at the result once per window."""
         finite = torch.isfinite(outputs["loss"].detach()).all()
-        if not finite if finite.device.type == "cpu" else True:
-            self._row_ids += [i for row in batch.get("row_ids", []) for i in row] if isinstance(batch, dict) else []
+        on_device = finite.device.type != "cpu"  # where looking would wait for the device, the whole window is suspect
+        if isinstance(batch, dict) and (on_device or not finite):
+            self._row_ids += [i for row in batch.get("row_ids", []) for i in row]
         self._finite = finite if self._finite is None else self._finite & finite
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return

@@ -7,7 +7,6 @@ a hub id. Nothing is downloaded unless a hub id is asked for.
 from __future__ import annotations
 
 import importlib.util
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 
 from lit_reason.errors import PlainError
-from lit_reason.files import cache_dir
+from lit_reason.files import atomic_folder, cache_dir
 
 if TYPE_CHECKING:
     import torch
@@ -197,9 +196,6 @@ def _embedded_gguf() -> Path:
 
 def _convert_gguf(gguf: Path, folder: Path) -> None:
     """Dequantise once. transformers flags the result as quantised and would refuse to save it, so the flags go."""
-    import shutil
-    import tempfile
-
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -207,14 +203,9 @@ def _convert_gguf(gguf: Path, folder: Path) -> None:
     model.hf_quantizer, model.is_quantized = None, False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with atomic_folder(folder) as temporary:
         model.to(torch.bfloat16).save_pretrained(temporary)
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(temporary)
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _source(name: str) -> str:

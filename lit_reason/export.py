@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lit_reason.files import atomic_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -22,20 +21,12 @@ def export_model(module: CausalLanguageModel, folder: Path, merge: bool = False)
         folder: replaced if it exists.
         merge: with LoRA, write base plus adapter as one model instead of the adapter alone.
     """
-    model = module.target_loss.model
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    os.chmod(temporary, 0o755)
-    try:
-        _merged(module).save_pretrained(temporary) if merge and module.lora is not None else model.save_pretrained(temporary)
-        tokenizer = module.tokenizer
-        tokenizer.chat_template = module.chat.template
+    model = _merged(module) if merge and module.lora is not None else module.target_loss.model
+    tokenizer = module.tokenizer
+    tokenizer.chat_template = module.chat.template
+    with atomic_folder(folder) as temporary:
+        model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 BadLine = Callable[[Path, int, str], None]
 """Called as `on_bad(path, line_number, reason)` for a line that is not one JSON object."""
 
 
-def write_bytes_atomic(path: Path | str, data: bytes) -> None:
-    """Write `data` to `path` in one rename; the parent directory is made."""
+@contextmanager
+def atomic_stream(path: Path | str) -> Iterator[IO[bytes]]:
+    """A binary stream whose content becomes `path` in one rename when the block ends, and nothing when it fails; the
+    parent directory is made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
@@ -29,6 +33,27 @@ def write_bytes_atomic(path: Path | str, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that becomes `path` when the block ends, in place of an older one, and nothing when it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    os.chmod(temporary, 0o755)
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes_atomic(path: Path | str, data: bytes) -> None:
+    """Write `data` to `path` in one rename; the parent directory is made."""
+    with atomic_stream(path) as stream:
+        stream.write(data)
 
 
 def write_text_atomic(path: Path | str, text: str) -> None:

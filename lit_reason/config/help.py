@@ -8,6 +8,7 @@ import inspect
 import shutil
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,10 +172,8 @@ def _default(node: ast.expr | None, module: str) -> str | None:
     """The default as YAML would say it; "" for one that only its own options describe."""
     if node is None:
         return None
-    try:
+    with suppress(ValueError):  # no literal: a constant's name, or a call such as Lora() or field(default_factory=list)
         return shown(ast.literal_eval(node))
-    except ValueError:
-        pass  # not a literal: a constant's name, or a call such as Lora() or field(default_factory=list)
     if isinstance(node, ast.Name):
         home = _home_of(node.id, module)
         file = source_file(home) if home else None

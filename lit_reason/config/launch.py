@@ -54,8 +54,7 @@ class Launcher(LightningCLI):
         command: fit, validate, test, predict or prepare.
         values: the merged settings, class paths in full.
         choose: called with the resolved configuration before anything is built; raises `UserMistakes`, or returns the
-        run
-            directory, or None to stop there.
+            run directory, or None to stop there.
     """
 
     def __init__(
