@@ -160,12 +160,12 @@ class CausalLanguageModel(LightningModule):
                 model.gradient_checkpointing_enable({"use_reentrant": False})
 
     def weights_identity(self) -> str:
-        """A name of these exact weights: the backbone's and a hash of everything trainable."""
+        """A name of these exact weights: the backbone's and a hash of all of them. Frozen ones count: another base model
+        in the same folder must not find the samples of the first."""
         digest = hashlib.sha256()
         for name, parameter in sorted(self.named_parameters()):
-            if parameter.requires_grad:
-                digest.update(name.encode())
-                digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+            digest.update(name.encode())
+            digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
         return f"{self.backbone.name}+{digest.hexdigest()[:16]}"
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -57,15 +57,19 @@ def test_a_checkpoint_of_other_weights_is_refused(module):
         module.on_load_checkpoint({"state_dict": state})
 
 
-def test_weights_have_an_identity(module):
+@pytest.mark.parametrize("trains", [True, False])
+def test_weights_have_an_identity(module, trains):
+    """Trained or frozen, one changed weight is another model."""
     before = module.weights_identity()
     assert before == module.weights_identity() and before.startswith("llama-tiny+")
-    parameter = next(p for p in module.parameters() if p.requires_grad)
+    parameter = next(p for p in module.parameters() if p.requires_grad == trains)
+    original = parameter.detach().clone()
     with torch.no_grad():
         parameter.view(-1)[0] += 1
     assert module.weights_identity() != before
     with torch.no_grad():
-        parameter.view(-1)[0] -= 1
+        parameter.copy_(original)
+    assert module.weights_identity() == before
 
 
 def test_an_untrained_model_is_as_good_as_guessing(tiny_backbone):
