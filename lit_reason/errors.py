@@ -1,4 +1,5 @@
-"""Errors whose message, one readable line, is all that a person needs: the command line shows them without a traceback."""
+"""Errors whose message, one readable line, is all that a person needs: the command line shows them without a
+traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Writing a trained model as a Hugging Face folder that plain transformers and peft load, with the template it was trained on."""
+"""Writing a trained model as a Hugging Face folder that plain transformers and peft load, with the template it was
+trained on."""
 
 from __future__ import annotations
 

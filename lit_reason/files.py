@@ -1,4 +1,5 @@
-"""Files that appear whole: every write goes beside its target and is renamed, so that a kill leaves the old file or the new."""
+"""Files that appear whole: every write goes beside its target and is renamed, so that a kill leaves the old file or the
+new."""
 
 from __future__ import annotations
 
@@ -72,7 +73,8 @@ def write_jsonl_atomic(path: Path | str, rows: Iterable[dict[str, Any]]) -> None
 
 
 def append_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
-    """Append rows and flush them to disk. A line that an earlier kill cut short is ended first, so no row is glued to it."""
+    """Append rows and flush them to disk. A line that an earlier kill cut short is ended first, so no row is glued to
+    it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -110,7 +112,8 @@ def read_jsonl(path: Path | str, on_bad: BadLine | None = None) -> Iterator[tupl
 
 
 def stable_hash(value: Any, length: int = 16) -> str:
-    """The first `length` hex digits of the SHA-256 of the value's canonical JSON; equal in every process and version."""
+    """The first `length` hex digits of the SHA-256 of the value's canonical JSON; equal in every process and
+    version."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 

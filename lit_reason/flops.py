@@ -1,4 +1,5 @@
-"""Counting the floating-point operations that training really executes, and the hardware's measured matrix-product peak.
+"""Counting the floating-point operations that training really executes, and the hardware's measured matrix-product
+peak.
 
 Counted are the products of weight matrices with activations (2 per weight and token), forward and backward, as far as
 autograd goes: a frozen layer below the first trainable one has no backward pass, a frozen layer above it has only the

@@ -1,4 +1,5 @@
-"""`CausalLanguageModel`: next-token training of any decoder, full or LoRA, with loss on chosen tokens and exact in every split."""
+"""`CausalLanguageModel`: next-token training of any decoder, full or LoRA, with loss on chosen tokens and exact in
+every split."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ class CausalLanguageModel(LightningModule):
         super().__init__()
         self.backbone, self.lora, self.optimizer, self.schedule = backbone, lora, optimizer, schedule
         self.gradient_checkpointing, self.compile_layers = gradient_checkpointing, compile
-        self.target_loss: TargetLoss | None = None
-        self.strict_loading = False  # a LoRA checkpoint holds the adapter only; on_load_checkpoint checks the keys itself
+        self.target_loss: TargetLoss = None  # type: ignore[assignment]  # built by configure_model
+        self.strict_loading = False  # a LoRA checkpoint holds the adapter only; on_load_checkpoint checks its keys
         self._window_loss: Tensor | None = None
 
     @cached_property
@@ -62,8 +63,8 @@ class CausalLanguageModel(LightningModule):
         return Chat(self.tokenizer, self.backbone.chat_template, self.backbone.system)
 
     def configure_model(self) -> None:
-        """Load the backbone; called again by every trainer function, so it builds once. Weights depend on the run's seed
-        only, not on how many random numbers were drawn before."""
+        """Load the backbone; called again by every trainer function, so it builds once. Weights depend on the run's
+        seed only, not on how many random numbers were drawn before."""
         if self.target_loss is not None:
             return
         seed = torch.initial_seed()
@@ -142,8 +143,8 @@ class CausalLanguageModel(LightningModule):
 
     @contextmanager
     def generation(self) -> Iterator[PreTrainedModel]:
-        """The model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training. All of it
-        is as before afterwards."""
+        """The model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training. All of
+        it is as before afterwards."""
         model = self.target_loss.model
         training, cache = model.training, model.config.use_cache
         if self.gradient_checkpointing:
@@ -160,15 +161,15 @@ class CausalLanguageModel(LightningModule):
                 model.gradient_checkpointing_enable({"use_reentrant": False})
 
     def weights_identity(self) -> str:
-        """A name of these exact weights: the backbone's and a hash of all of them. Frozen ones count: another base model
-        in the same folder must not find the samples of the first."""
+        """A name of these exact weights: the backbone's and a hash of all of them. Frozen ones count: another base
+        model in the same folder must not find the samples of the first."""
         digest = hashlib.sha256()
         for name, parameter in sorted(self.named_parameters()):
             digest.update(name.encode())
-            digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+            digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         return f"{self.backbone.name}+{digest.hexdigest()[:16]}"
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """With LoRA the adapter only; the frozen base comes from the backbone."""
         state = super().state_dict(*args, **kwargs)
         if self.lora is None:
@@ -178,7 +179,9 @@ class CausalLanguageModel(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say what the weights belong to, so that another model's checkpoint is refused before anything is loaded."""
         checkpoint["lit_reason"] = {
-            "model_class": type(self).__name__, "backbone": self.backbone.name, "lora": asdict(self.lora) if self.lora else None
+            "model_class": type(self).__name__,
+            "backbone": self.backbone.name,
+            "lora": asdict(self.lora) if self.lora else None,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -186,7 +189,9 @@ class CausalLanguageModel(LightningModule):
         found, wanted = set(checkpoint["state_dict"]), set(self.state_dict())
         if found != wanted:
             odd = sorted(found ^ wanted)
-            raise ValueError(f"the checkpoint does not fit this model: {len(odd)} weights differ in name, e.g. {odd[0]}")
+            raise ValueError(
+                f"the checkpoint does not fit this model: {len(odd)} weights differ in name, e.g. {odd[0]}"
+            )
 
     def _trainable_names(self) -> list[str]:
         return [name for name, parameter in self.named_parameters() if parameter.requires_grad]
@@ -235,7 +240,9 @@ class TargetLoss(nn.Module):
         """[R, T, d_model] after the last norm; documents of a row do not see each other."""
         packed = any(len(row) > 1 for row in batch["row_ids"])
         output = self.decoder(
-            input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False,
+            input_ids=batch["input_ids"],
+            position_ids=batch["position_ids"],
+            use_cache=False,
             attention_mask=self._mask(batch["document_ids"]) if packed else None,
         )
         return output.last_hidden_state

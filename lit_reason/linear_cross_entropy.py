@@ -1,8 +1,9 @@
 """Cross entropy of a linear head without ever holding all logits: the head and its gradient, a few rows at a time.
 
-At a vocabulary of 49,152 the float32 logits of one micro-batch and their gradient are larger than the model's activations,
-and on CPU a third of a training step went into them. Here each chunk of rows is projected, normalised and turned into its
-gradient while it is still in cache. `benchmarks/linear_cross_entropy.py` holds it against torch's own, chunked and not.
+At a vocabulary of 49,152 the float32 logits of one micro-batch and their gradient are larger than the model's
+activations, and on CPU a third of a training step went into them. Here each chunk of rows is projected, normalised and
+turned into its gradient while it is still in cache. `benchmarks/linear_cross_entropy.py` holds it against torch's own,
+chunked and not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The nouns that every room shares: questions, samples, grades and votes, and their Arrow schemas.
 
-A pool on disk is nothing but rows of these records, so the schemas below are the open, versioned file format. `meta` and
-`detail` are JSON text on disk and plain objects in memory.
+A pool on disk is nothing but rows of these records, so the schemas below are the open, versioned file format. `meta`
+and `detail` are JSON text on disk and plain objects in memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Sample:
-    """One generation for a question. `logprob` is the sum of the token log-probabilities under the sampled distribution."""
+    """One generation for a question. `logprob` is the sum of the token log-probabilities under the sampled
+    distribution."""
 
     pool_key: str
     question_id: str
@@ -51,7 +52,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Grade:
-    """A grader's verdict on one sample: four states, never a plain bool, because an unparsed answer is not a wrong one."""
+    """A grader's verdict on one sample: four states, never a plain bool, because an unparsed answer is not a wrong
+    one."""
 
     pool_key: str
     question_id: str
@@ -66,7 +68,8 @@ class Grade:
 
 @dataclass(frozen=True)
 class Vote:
-    """The outcome of an aggregation: the chosen answer (None when nothing was parsed) and how strongly it was supported."""
+    """The outcome of an aggregation: the chosen answer (None when nothing was parsed) and how strongly it was
+    supported."""
 
     answer: str | None
     scores: dict[str, float]
@@ -88,13 +91,28 @@ def schema(record: type) -> pyarrow.Schema:
     types = {
         Question: {"id": pa.string(), "prompt": pa.string(), "gold": pa.string(), "meta": pa.string()},
         Sample: {
-            "pool_key": pa.string(), "question_id": pa.string(), "sample_index": pa.int32(), "text": pa.string(),
-            "n_prompt_tokens": pa.int32(), "n_tokens": pa.int32(), "finish_reason": pa.string(), "logprob": pa.float64(),
-            "token_ids": pa.list_(pa.int32()), "token_logprobs": pa.list_(pa.float32()), "seed": pa.int64(),
+            "pool_key": pa.string(),
+            "question_id": pa.string(),
+            "sample_index": pa.int32(),
+            "text": pa.string(),
+            "n_prompt_tokens": pa.int32(),
+            "n_tokens": pa.int32(),
+            "finish_reason": pa.string(),
+            "logprob": pa.float64(),
+            "token_ids": pa.list_(pa.int32()),
+            "token_logprobs": pa.list_(pa.float32()),
+            "seed": pa.int64(),
         },
         Grade: {
-            "pool_key": pa.string(), "question_id": pa.string(), "sample_index": pa.int32(), "grader": pa.string(),
-            "status": pa.string(), "answer": pa.string(), "answer_key": pa.string(), "score": pa.float64(), "detail": pa.string(),
+            "pool_key": pa.string(),
+            "question_id": pa.string(),
+            "sample_index": pa.int32(),
+            "grader": pa.string(),
+            "status": pa.string(),
+            "answer": pa.string(),
+            "answer_key": pa.string(),
+            "score": pa.float64(),
+            "detail": pa.string(),
         },
     }[record]
     return pa.schema(types.items(), metadata={"lit_reason": f"{record.__name__}@{SCHEMA_VERSION}"})

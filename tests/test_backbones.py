@@ -49,7 +49,10 @@ def test_two_processes_convert_once(tmp_path, embedded_model):
     import os
 
     environment = {**os.environ, "LIT_REASON_CACHE": str(tmp_path / "a cache")}
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(2)
+    ]
     printed = [process.communicate(timeout=60)[0].split("\n") for process in both]
     assert sum("converted" in lines for lines in printed) == 1
     assert printed[0][-2] == printed[1][-2] == str(tmp_path / "a cache" / "models" / "smollm2-135m")

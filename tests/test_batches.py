@@ -26,12 +26,20 @@ def document(id: str, n: int, first_target: int) -> TokenDocument:
     return TokenDocument(id, np.arange(n, dtype=np.int32) + 3, np.arange(n) >= first_target)
 
 
-def planner(lengths: list[int], rows: int, accumulate: int, world_size: int, pack: bool = True, seed: int = 0) -> WindowPlanner:
+def planner(
+    lengths: list[int], rows: int, accumulate: int, world_size: int, pack: bool = True, seed: int = 0
+) -> WindowPlanner:
     return WindowPlanner(lengths, [n - 1 for n in lengths], Loading(40, rows, pack), accumulate, world_size, seed)
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=LENGTHS, rows=st.integers(1, 4), accumulate=st.integers(1, 3), world_size=st.integers(1, 3), pack=st.booleans())
+@given(
+    lengths=LENGTHS,
+    rows=st.integers(1, 4),
+    accumulate=st.integers(1, 3),
+    world_size=st.integers(1, 3),
+    pack=st.booleans(),
+)
 def test_an_epoch_holds_every_document_once_and_every_window_is_full(lengths, rows, accumulate, world_size, pack):
     plan = planner(lengths, rows, accumulate, world_size, pack)
     micro = [plan.micro_batches(0, rank) for rank in range(world_size)]
@@ -43,7 +51,9 @@ def test_an_epoch_holds_every_document_once_and_every_window_is_full(lengths, ro
             assert all(sum(lengths[i] for i in row) <= 40 for row in m.rows)
     for step in range(plan.n_steps(1)):
         window = [m for rank in micro for m in rank[step * accumulate : (step + 1) * accumulate]]
-        assert {m.window_targets for m in window} == {sum(lengths[i] - 1 for m in window for row in m.rows for i in row)}
+        assert {m.window_targets for m in window} == {
+            sum(lengths[i] - 1 for m in window for row in m.rows for i in row)
+        }
 
 
 @settings(max_examples=30, deadline=None)
@@ -83,7 +93,9 @@ def test_a_resumed_order_yields_the_rest_but_keeps_the_length():
 
 
 def test_collate_by_hand():
-    batch = collate([[document("a", 3, 1), document("b", 2, 0)], [document("c", 2, 1)]], window_targets=9, pad_id=0, width=6)
+    batch = collate(
+        [[document("a", 3, 1), document("b", 2, 0)], [document("c", 2, 1)]], window_targets=9, pad_id=0, width=6
+    )
     assert batch["input_ids"].tolist() == [[3, 4, 5, 3, 4, 0], [3, 4, 0, 0, 0, 0]]
     assert batch["labels"].tolist() == [
         [IGNORED, 4, 5, IGNORED, 4, IGNORED],  # b's first token is a target by itself, but nothing in b predicts it

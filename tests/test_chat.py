@@ -41,7 +41,11 @@ def test_a_string_is_one_user_message(tokenizer):
 
 
 def test_an_own_jinja_template_is_used(tokenizer):
-    chat = Chat(tokenizer, "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}")
+    chat = Chat(
+        tokenizer,
+        "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]{% endif %}",
+    )
     assert chat.prompt_text("hi") == "[user]hi[assistant]"
 
 

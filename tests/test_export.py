@@ -1,4 +1,5 @@
-"""An exported model, loaded by plain transformers and peft in a fresh process, has the logits of the one that trained."""
+"""An exported model, loaded by plain transformers and peft in a fresh process, has the logits of the one that
+trained."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ if kind == "adapter":
 else:
     Auto = AutoModelForCausalLM
 model, tokenizer = Auto.from_pretrained(folder, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(folder)
-ids = tokenizer.apply_chat_template([{"role": "user", "content": "ab"}], add_generation_prompt=True, return_tensors="pt")["input_ids"]
+asked = [{"role": "user", "content": "ab"}]
+ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt")["input_ids"]
 torch.save({"ids": ids, "logits": model(ids).logits.detach()}, result)
 assert not [name for name in sys.modules if name.startswith("lit_reason")]
 """

@@ -22,7 +22,9 @@ def module(tiny_backbone) -> CausalLanguageModel:
 
 def documents(module: CausalLanguageModel, n: int = 4):
     return [
-        module.chat.document(f"d{i}", [{"role": "user", "content": "q" * i}, {"role": "assistant", "content": f"answer {i}"}])
+        module.chat.document(
+            f"d{i}", [{"role": "user", "content": "q" * i}, {"role": "assistant", "content": f"answer {i}"}]
+        )
         for i in range(1, n + 1)
     ]
 
@@ -76,7 +78,9 @@ def test_an_untrained_model_is_as_good_as_guessing(tiny_backbone):
     module = CausalLanguageModel(tiny_backbone, lora=None)
     module.configure_model()
     loss_sum, n_targets = module.target_loss(collate([documents(module)], 1, 0))
-    assert (loss_sum / n_targets).item() == pytest.approx(math.log(module.target_loss.model.config.vocab_size), rel=0.05)
+    assert (loss_sum / n_targets).item() == pytest.approx(
+        math.log(module.target_loss.model.config.vocab_size), rel=0.05
+    )
 
 
 def test_flops_count_executed_products():

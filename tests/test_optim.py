@@ -32,4 +32,7 @@ def test_vectors_are_not_decayed_and_frozen_weights_are_left_out():
     matrix, vector = torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))
     frozen = torch.nn.Parameter(torch.ones(3, 3), requires_grad=False)
     groups = build_optimizer([matrix, vector, frozen], OptimizerSettings(weight_decay=0.1)).param_groups
-    assert [(g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in groups] == [(0.1, [(2, 2)]), (0.0, [(2,)])]
+    assert [(g["weight_decay"], [tuple(p.shape) for p in g["params"]]) for g in groups] == [
+        (0.1, [(2, 2)]),
+        (0.0, [(2,)]),
+    ]

@@ -24,7 +24,8 @@ def metrics(run: Path) -> dict[str, list[float]]:
 
 @pytest.fixture(scope="session")
 def rows_file(tmp_path_factory) -> Path:
-    """47 rows of very unequal lengths: the last window of an epoch is partial, and ranks carry unequal target counts."""
+    """47 rows of very unequal lengths: the last window of an epoch is partial, and ranks carry unequal target
+    counts."""
     draw = random.Random(0)
     path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
     lines = [
@@ -41,10 +42,13 @@ def arguments(tmp_path, rows_file) -> Callable[..., list[str]]:
 
     def build(name: str, *overrides: str) -> list[str]:
         return [
-            "fit", "--model=CausalLanguageModel", "--model.backbone.name=llama-tiny", "--model.backbone.tokenizer=bytes",
-            "--model.backbone.dtype=float64", "--model.lora=null", "--model.optimizer.name=sgd", "--model.optimizer.lr=0.3",
+            "fit", "--model=CausalLanguageModel", "--model.backbone.name=llama-tiny",
+            "--model.backbone.tokenizer=bytes",
+            "--model.backbone.dtype=float64", "--model.lora=null", "--model.optimizer.name=sgd",
+            "--model.optimizer.lr=0.3",
             "--data=InstructionDataModule", f"--data.path={rows_file}", "--data.loading.row_tokens=64",
-            "--trainer.accelerator=cpu", "--trainer.precision=64-true", "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1",
+            "--trainer.accelerator=cpu", "--trainer.precision=64-true", "--trainer.max_epochs=2",
+            "--trainer.log_every_n_steps=1",
             "--trainer.gradient_clip_val=1.0", "--trainer.enable_progress_bar=false",
             f"--run.root={tmp_path / 'runs'}", f"--run.name={name}", "--run.id=only", *overrides,
         ]  # fmt: skip

@@ -44,7 +44,11 @@ def test_two_processes_are_one(whole, arguments, tmp_path):
     """DDP over gloo with 2 x 2 x 2: half of each window's rows on each rank, accumulated twice."""
     command = arguments("ddp", *split(2, 2), "--trainer.devices=2", "--trainer.strategy=ddp")
     done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *command], cwd=ROOT, capture_output=True, text=True, timeout=300,
+        [sys.executable, str(ROOT / "train.py"), *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -56,7 +60,9 @@ def test_a_mean_of_micro_batch_means_is_caught(whole, fit, monkeypatch):
 
     def step(self, batch, batch_idx):
         loss_sum, n_targets = self.target_loss(batch)
-        self._log_window_loss(loss_sum.detach(), batch, last=(batch_idx + 1) % self.trainer.accumulate_grad_batches == 0)
+        self._log_window_loss(
+            loss_sum.detach(), batch, last=(batch_idx + 1) % self.trainer.accumulate_grad_batches == 0
+        )
         return loss_sum / n_targets.clamp(min=1)
 
     monkeypatch.setattr(CausalLanguageModel, "training_step", step)
@@ -66,6 +72,8 @@ def test_a_mean_of_micro_batch_means_is_caught(whole, fit, monkeypatch):
 def test_a_forgotten_accumulation_factor_is_caught(whole, fit, monkeypatch):
     original = CausalLanguageModel.training_step
     monkeypatch.setattr(
-        CausalLanguageModel, "training_step", lambda self, batch, i: original(self, batch, i) / self.trainer.accumulate_grad_batches
+        CausalLanguageModel,
+        "training_step",
+        lambda self, batch, i: original(self, batch, i) / self.trainer.accumulate_grad_batches,
     )
     assert largest_gap(whole, metrics(fit("broken", *split(4, 2)))) > 1e-2

@@ -18,11 +18,15 @@ def evaluate(tmp_path):
 
     def run() -> list[dict]:
         arguments = [
-            "validate", "--model=CausalLanguageModel", "--model.backbone.name=llama-tiny", "--model.backbone.tokenizer=bytes",
-            "--model.backbone.dtype=float32", "--data=Case2CodeDataModule", "--data.real.sources=[]", "--data.planted.n_val=6",
-            "--data.loading.row_tokens=2000", "--data.loading.rows=1", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false",
+            "validate", "--model=CausalLanguageModel", "--model.backbone.name=llama-tiny",
+            "--model.backbone.tokenizer=bytes",
+            "--model.backbone.dtype=float32", "--data=Case2CodeDataModule", "--data.real.sources=[]",
+            "--data.planted.n_val=6",
+            "--data.loading.row_tokens=2000", "--data.loading.rows=1", "--trainer.accelerator=cpu",
+            "--trainer.enable_progress_bar=false",
             "--trainer.callbacks+=Case2CodeEvaluation", "--trainer.callbacks.max_new_tokens=4",
-            f"--trainer.callbacks.pools={tmp_path / 'pools'}", f"--run.root={tmp_path / 'runs'}", "--run.name=a", "--run.id=b",
+            f"--trainer.callbacks.pools={tmp_path / 'pools'}", f"--run.root={tmp_path / 'runs'}",
+            "--run.name=a", "--run.id=b",
         ]  # fmt: skip
         assert main(arguments) == 0
         return json.loads((tmp_path / "runs" / "a" / "b" / "results.json").read_text())["figures"]

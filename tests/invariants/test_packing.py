@@ -33,7 +33,11 @@ def test_packed_is_unpacked(fit, attention):
 
 def test_documents_that_attend_to_their_neighbours_are_caught(fit, monkeypatch):
     unpacked = trajectory(fit("unpacked", ONE_WINDOW, "--data.loading.pack=false"))
-    monkeypatch.setattr(language_model, "document_mask", lambda ids: torch.ones(*ids.shape, ids.shape[1], dtype=torch.bool).tril()[:, None])
+    monkeypatch.setattr(
+        language_model,
+        "document_mask",
+        lambda ids: torch.ones(*ids.shape, ids.shape[1], dtype=torch.bool).tril()[:, None],
+    )
     leaking = trajectory(fit("leaking", ONE_WINDOW, "--data.loading.pack=true"))
     assert np.max(np.abs(leaking / unpacked - 1)) > 1e-3
 
@@ -42,7 +46,9 @@ def test_neighbours_do_not_move_a_document():
     module = CausalLanguageModel(Backbone("llama-tiny", dtype="float64", tokenizer="bytes"), lora=None)
     module.configure_model()
     a, b, c = (
-        module.chat.document(str(i), [{"role": "user", "content": "q" * i}, {"role": "assistant", "content": "a" * (9 - i)}])
+        module.chat.document(
+            str(i), [{"role": "user", "content": "q" * i}, {"role": "assistant", "content": "a" * (9 - i)}]
+        )
         for i in (1, 4, 7)
     )
     alone = module.target_loss.hidden_states(collate([[b]], 1, 0))[0]

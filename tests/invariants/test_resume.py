@@ -20,7 +20,8 @@ N_STEPS = 12
 HARD = (
     "--model.lora.r=4", "--model.lora.dropout=0.3", "--model.optimizer.name=adamw", "--model.optimizer.lr=0.01",
     "--model.schedule.name=cosine", "--model.schedule.warmup=0.3", "--trainer.accumulate_grad_batches=2",
-    "--model.backbone.dtype=float32", "--trainer.precision=32-true", "--data.loading.rows=4", "--data.loading.pack=false",
+    "--model.backbone.dtype=float32", "--trainer.precision=32-true", "--data.loading.rows=4",
+    "--data.loading.pack=false",
     "--data.loading.num_workers=2", "--trainer.callbacks+=Checkpoints", "--trainer.callbacks.every_n_steps=1",
 )  # fmt: skip
 """Everything that a resume can get wrong: dropout, warm-up and cosine, accumulation, loader workers, an epoch's end."""
@@ -29,7 +30,12 @@ HARD = (
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *command], cwd=ROOT, capture_output=True, text=True, timeout=300, env=environment
+        [sys.executable, str(ROOT / "train.py"), *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
     )
 
 

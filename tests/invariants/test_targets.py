@@ -28,7 +28,9 @@ def test_the_count_is_that_of_the_completions(fit, rows_file):
     run = fit("count", *NO_VALIDATION)
     assert counted(run) == completions(rows_file)
     with (run / "speed.csv").open() as stream:
-        assert {"speed/target_tokens_per_s", "speed/prompt_tokens_per_s", "speed/padding_tokens_per_s"} <= set(next(csv.reader(stream)))
+        assert {"speed/target_tokens_per_s", "speed/prompt_tokens_per_s", "speed/padding_tokens_per_s"} <= set(
+            next(csv.reader(stream))
+        )
 
 
 def test_only_positions_that_predict_targets_receive_gradient(tiny_backbone, monkeypatch):
