@@ -53,7 +53,8 @@ class Backbone:
         name: `smollm2-135m` (embedded), a size from the table (`llama-tiny`, `llama-1m`, ...; random weights), a local
             folder, or a hub id.
         dtype: dtype of the base weights; `auto` is bfloat16 where the hardware multiplies it natively, else float32.
-        attention: `sdpa`, or `eager`, which is faster on CPU for rows below about 512 tokens.
+        attention: attention in training: `sdpa`, or `eager`, which is faster on CPU for short rows (measured at 128 and
+            256 tokens). Generation always uses `sdpa`.
         tokenizer: the tokenizer's name or path, `bytes` for 256 bytes without any file; null takes the model's own
             (`smollm2-135m` for the random sizes).
         chat_template: `own` (the tokenizer's), `plain` (contents joined, no role markers), or a Jinja text.

@@ -143,20 +143,22 @@ class CausalLanguageModel(LightningModule):
 
     @contextmanager
     def generation(self) -> Iterator[PreTrainedModel]:
-        """The model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training. All of
-        it is as before afterwards."""
+        """The model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training, and fused
+        attention, because eager attention pays for short training rows only. All of it is as before afterwards."""
         model = self.target_loss.model
         training, cache = model.training, model.config.use_cache
         if self.gradient_checkpointing:
             model.gradient_checkpointing_disable()
         model.eval()
         model.config.use_cache = True
+        self.target_loss.causal.set_attn_implementation("sdpa")
         try:
             with torch.no_grad(), self.trainer.precision_plugin.forward_context(), self.target_loss.compute_dtype():
                 yield model
         finally:
             model.train(training)
             model.config.use_cache = cache
+            self.target_loss.causal.set_attn_implementation(self.backbone.attention)
             if self.gradient_checkpointing:
                 model.gradient_checkpointing_enable({"use_reentrant": False})
 
@@ -215,12 +217,12 @@ class TargetLoss(nn.Module):
     @property
     def decoder(self) -> nn.Module:
         """The stack of layers below the head."""
-        return self._causal.get_decoder()
+        return self.causal.get_decoder()
 
     @property
     def head(self) -> nn.Parameter:
         """[vocabulary, d_model], often the embedding itself."""
-        return self._causal.get_output_embeddings().weight
+        return self.causal.get_output_embeddings().weight
 
     def forward(self, batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Run the decoder and the head's loss.
@@ -252,15 +254,16 @@ class TargetLoss(nn.Module):
         return torch.autocast(self.head.device.type, torch.bfloat16, enabled=self.head.dtype == torch.bfloat16)
 
     @property
-    def _causal(self) -> PreTrainedModel:
+    def causal(self) -> PreTrainedModel:
+        """The decoder with its head, without peft's wrapper."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
     def _mask(self, document_ids: Tensor) -> Tensor:
         """In the form that the attention kernel wants: boolean, or added to the scores."""
         mask = document_mask(document_ids)
-        if self._causal.config._attn_implementation != "eager":
+        if self.causal.config._attn_implementation != "eager":
             return mask
-        dtype = self._causal.dtype
+        dtype = self.causal.dtype
         return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
 from lit_reason.backbones import Backbone, Lora, load_model
 from lit_reason.batches import collate
@@ -43,6 +45,27 @@ def test_gradients_reach_only_the_adapter(module):
     touched = {name for name, p in module.named_parameters() if p.grad is not None}
     assert touched and all("lora_" in name for name in touched)
     assert touched == set(module.state_dict())
+
+
+@pytest.mark.parametrize("lora", [None, Lora(r=2)])
+def test_generation_uses_fused_attention_and_puts_everything_back(tiny_backbone, lora):
+    module = CausalLanguageModel(replace(tiny_backbone, attention="eager"), lora=lora)
+    module.configure_model()
+    module.trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    batch = collate([documents(module)], 1, 0)
+
+    def state() -> tuple:
+        config = module.target_loss.causal.config
+        return config._attn_implementation, module.target_loss.model.config.use_cache, module.target_loss.model.training
+
+    before, loss = state(), module.target_loss(batch)[0]
+    assert before == ("eager", False, True)
+    with module.generation() as model:
+        assert state() == ("sdpa", True, False)
+        answers = model.generate(batch["input_ids"], min_new_tokens=2, max_new_tokens=2, do_sample=False)
+        assert answers.shape[1] == 2 + batch["input_ids"].shape[1]
+    assert state() == before
+    torch.testing.assert_close(module.target_loss(batch)[0], loss, rtol=0, atol=0)
 
 
 def test_configure_model_builds_once(module):
