@@ -143,8 +143,8 @@ class CausalLanguageModel(LightningModule):
 
     @contextmanager
     def generation(self) -> Iterator[PreTrainedModel]:
-        """The model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training, and fused
-        attention, because eager attention pays for short training rows only. All of it is as before afterwards."""
+        """The model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training, and
+        fused attention, because eager attention pays for short training rows only. All is as before afterwards."""
         model = self.target_loss.model
         training, cache = model.training, model.config.use_cache
         if self.gradient_checkpointing:
