@@ -44,6 +44,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What the run started from is not saved again; SIGTERM is ours until training ends."""
+        _begin_the_next_epoch(trainer)
         self._saved_step = trainer.global_step
         self._asked_to_stop = False
         if threading.current_thread() is threading.main_thread():
@@ -103,3 +104,16 @@ class Checkpoints(Checkpoint):
             found = sorted((p for p in self.folder.iterdir() if is_complete(p)), key=step_of)
             for old in [*found[: -self.keep], *self.folder.glob(".*")]:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+def _begin_the_next_epoch(trainer: Trainer) -> None:
+    """After a resume from an epoch's last step, let the next epoch begin as every other does.
+
+    Lightning 2.6 then still counts as in the middle of an epoch, and neither counts the new one as begun nor calls
+    `on_train_epoch_start`. A checkpoint of that epoch looks finished, and a run resumed from it loses its place.
+    """
+    fit_loop = trainer.fit_loop
+    epoch_loop = fit_loop.epoch_loop
+    at_the_end = epoch_loop.restarted_on_train_batch_end and epoch_loop.batch_progress.is_last_batch
+    if fit_loop.restarted_mid_epoch and at_the_end:
+        fit_loop.reset_restart_stage()
