@@ -1,47 +1,52 @@
 """The sample pool: what was sampled, and how it was graded, as Parquet part files that survive a kill at any moment.
 
-    <root>/<pool key>/manifest.json              which model, template, settings and questions
+    <root>/<pool key>/manifest.json     which model, template, settings and questions
                       questions.parquet
-                      samples/part-*.parquet
-                      grades/<grader>/part-*.parquet
+                      samples/          what was sampled
+                      grades/<grader>/  what each grader found
+                      judge/<judge>/    one row a call of a judge
 
 The key is a hash of everything in the manifest, so the same questions asked of the same model land in the same pool,
 and an interrupted run goes on where it stopped. Grades lie apart from samples: code that trains reads samples only.
 
-Every flush is one part file that appears whole. Several processes may write to one pool at once. Where two of them
-wrote the same sample, the part file whose name sorts first wins, for every reader and for good.
+Every flush is one part file that appears whole; now and then they are put together (`pool_parts.py`). Several
+processes may write to one pool at once.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import time
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from lit_reason.errors import PlainError
-from lit_reason.files import stable_hash, write_bytes_atomic, write_json_atomic
-from lit_reason.records import SCHEMA_VERSION, Grade, Question, Sample, from_table, schema, to_table
+import numpy as np
+
+from lit_reason.files import stable_hash, write_json_atomic
+from lit_reason.pool_parts import PartFiles, PoolError, key_codes, read_rows, write_rows
+from lit_reason.records import SCHEMA_VERSION, Grade, Judgement, Question, Sample, from_table, to_table
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow as pa
 
     from lit_reason.sampling.protocol import SampleKey, SamplingSettings
+
+__all__ = ["PoolError", "SamplePool", "check_unique", "pool_key"]
 
 MANIFEST = "manifest.json"
 QUESTIONS = "questions.parquet"
 
-Stored = TypeVar("Stored", Sample, Grade)
+COMPACT_EVERY = 256
+"""Flushes of one writer to one folder after which it compacts the folder."""
 
+Stored = TypeVar("Stored", Sample, Grade, Judgement)
 
-class PoolError(PlainError, ValueError):
-    """A pool that is missing, damaged or misused; the message is one readable line."""
+_SAMPLE_KEY = ("question_id", "sample_index")
+_CALL_KEY = ("question_id", "call")
 
 
 class SamplePool:
@@ -57,16 +62,20 @@ class SamplePool:
             found = self.manifest.get("schema")
             raise PoolError(f"{path}: schema {found} is not the one this version reads ({SCHEMA_VERSION})")
         self.key: str = self.manifest["pool_key"]
-        # Names sort by the time at which their writer opened the pool; the random end tells apart equal times.
-        self._writer = f"{time.time_ns():016x}{os.urandom(3).hex()}"
-        self._n_parts = 0
-        self._present: dict[Path, set[SampleKey]] = {}
+        self._present: dict[Path, set[tuple[Any, ...]]] = {}
+        self._flushes: Counter[Path] = Counter()
 
     @classmethod
     def open(
-        cls, root: Path | str, identity: dict[str, Any], settings: SamplingSettings, questions: Sequence[Question]
+        cls,
+        root: Path | str,
+        identity: dict[str, Any],
+        settings: SamplingSettings | None,
+        questions: Sequence[Question],
     ) -> SamplePool:
         """The pool below `root` for these questions, sampled this way by a sampler of this identity; made if need be.
+
+        `settings` are None where nobody knows how the samples were drawn.
 
         Raises:
             PoolError: two questions have the same id.
@@ -74,21 +83,22 @@ class SamplePool:
         manifest = _manifest(identity, settings, questions)
         folder = Path(root) / manifest["pool_key"]
         if not (folder / MANIFEST).is_file():  # the manifest comes last: a pool that has one is complete
-            _write_table(folder / QUESTIONS, to_table(Question, list(questions)))
+            write_rows(folder / QUESTIONS, to_table(Question, list(questions)))
             write_json_atomic(folder / MANIFEST, manifest)
         return cls(folder)
 
     def questions(self) -> list[Question]:
         """The questions that were asked, as they were asked."""
-        return from_table(Question, _read_table(self.folder / QUESTIONS, Question))
+        return from_table(Question, read_rows(self.folder / QUESTIONS, Question))
 
     def append_samples(self, samples: Iterable[Sample]) -> None:
         """Write samples as one new part file, under this pool's key.
 
         Raises:
-            PoolError: a sample with this question and index is already there, or belongs to another pool.
+            PoolError: a sample with this question and index is already there, belongs to another pool, or has a
+                negative length or a log-probability that is no finite number.
         """
-        self._append(self.folder / "samples", Sample, samples)
+        self._append(self._samples(), samples)
 
     def append_grades(self, grader: str, grades: Iterable[Grade]) -> None:
         """Write the grades of one grader as one new part file.
@@ -100,52 +110,116 @@ class SamplePool:
         for grade in grades:
             if grade.grader != grader:
                 raise PoolError(f"a grade of {grade.grader} cannot be stored under {grader}")
-        self._append(self._grades_folder(grader), Grade, grades)
+        self._append(self._grades(grader), grades)
+
+    def append_judgements(self, judge: str, judgements: Iterable[Judgement]) -> None:
+        """Write the calls of one judge as one new part file.
+
+        Raises:
+            PoolError: a call of this question and name is already there, or is another judge's or another pool's.
+        """
+        judgements = list(judgements)
+        for judgement in judgements:
+            if judgement.judge != judge:
+                raise PoolError(f"a call of {judgement.judge} cannot be stored under {judge}")
+        self._append(self._judgements(judge), judgements)
 
     def samples(self) -> list[Sample]:
         """All samples, each question and index once, ordered by them."""
-        return self._read(self.folder / "samples", Sample)
+        return from_table(Sample, self._samples().table())
 
     def grades(self, grader: str) -> list[Grade]:
         """All grades by `grader`, each question and index once, ordered by them."""
-        return self._read(self._grades_folder(grader), Grade)
+        return from_table(Grade, self._grades(grader).table())
+
+    def judgements(self, judge: str) -> list[Judgement]:
+        """All calls of `judge`, ordered by question and name."""
+        return from_table(Judgement, self._judgements(judge).table())
 
     def done(self) -> set[SampleKey]:
         """The (question id, sample index) pairs that are sampled."""
-        return _keys(self.folder / "samples", Sample)
+        return _keys(self._samples())
 
     def graded(self, grader: str) -> set[SampleKey]:
         """The (question id, sample index) pairs that `grader` has graded."""
-        return _keys(self._grades_folder(grader), Grade)
+        return _keys(self._grades(grader))
 
-    def _grades_folder(self, grader: str) -> Path:
-        return self.folder / "grades" / quote(grader, safe="@")
+    def graders(self) -> list[str]:
+        """The names of the graders that have graded here."""
+        return sorted(unquote(path.name) for path in self.folder.glob("grades/*/"))
 
-    def _append(self, folder: Path, record: type[Stored], rows: Iterable[Stored]) -> None:
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Samples as an Arrow table, ordered by question and index; only `columns` are read, None: all of them."""
+        return self._samples().table(columns)
+
+    def graded_table(self, grader: str, columns: Sequence[str] = ("n_tokens", "logprob")) -> pa.Table:
+        """Samples joined with their grades, in Arrow and without reading any text.
+
+        Returns:
+            `question_id`, `sample_index`, the sample's `columns`, then `answer_key` and `status` of the grade, which
+            are null where `grader` has not graded; ordered by question and index.
+        """
+        samples = self.table([*_SAMPLE_KEY, *columns])
+        grades = self._grades(grader).table([*_SAMPLE_KEY, "answer_key", "status"])
+        found = _matches(samples, grades)
+        for name in ("answer_key", "status"):
+            samples = samples.append_column(name, grades[name].take(found))
+        return samples
+
+    def stream(self) -> Iterator[list[Sample]]:
+        """All samples in lists, in the order of their writing: for more text than fits in memory."""
+        for table in self._samples().stream():
+            for batch in table.to_batches(max_chunksize=1024):
+                yield from_table(Sample, batch)
+
+    def compact(self) -> None:
+        """Put the part files of each kind together; other processes may read and write meanwhile."""
+        graders, judges = self.graders(), sorted(unquote(path.name) for path in self.folder.glob("judge/*/"))
+        for parts in (self._samples(), *map(self._grades, graders), *map(self._judgements, judges)):
+            parts.compact()
+
+    def _samples(self) -> PartFiles:
+        return PartFiles(self.folder / "samples", Sample, _SAMPLE_KEY)
+
+    def _grades(self, grader: str) -> PartFiles:
+        return PartFiles(self.folder / "grades" / quote(grader, safe="@"), Grade, _SAMPLE_KEY)
+
+    def _judgements(self, judge: str) -> PartFiles:
+        return PartFiles(self.folder / "judge" / quote(judge, safe="@"), Judgement, _CALL_KEY)
+
+    def _append(self, parts: PartFiles, rows: Iterable[Stored]) -> None:
         rows = list(rows)
-        if folder not in self._present:
-            self._present[folder] = _keys(folder, record)
-        present = self._present[folder]
+        if not rows:
+            return
+        if parts.folder not in self._present:
+            self._present[parts.folder] = _keys(parts)
+        new: set[tuple[Any, ...]] = set()
         for row in rows:
-            if row.pool_key not in ("", self.key):
-                raise PoolError(f"{_name(record, row)} belongs to pool {row.pool_key}, not {self.key}")
-            if _key(row) in present:
-                raise PoolError(f"{_name(record, row)} is already in {folder}")
-            present.add(_key(row))
-        if rows:
-            table = to_table(record, [replace(row, pool_key=self.key) for row in rows])
-            _write_table(folder / f"part-{self._writer}-{self._n_parts:06d}.parquet", table)
-            self._n_parts += 1
+            key = tuple(getattr(row, name) for name in parts.key)
+            self._check(row, key)
+            if key in new or key in self._present[parts.folder]:
+                raise PoolError(f"{_name(row)} is already in {parts.folder}")
+            new.add(key)
+        parts.append(to_table(parts.record, [replace(row, pool_key=self.key) for row in rows]))
+        self._present[parts.folder] |= new
+        self._flushes[parts.folder] += 1
+        if self._flushes[parts.folder] % COMPACT_EVERY == 0:
+            parts.compact()
 
-    def _read(self, folder: Path, record: type[Stored]) -> list[Stored]:
-        rows: dict[SampleKey, Stored] = {}
-        for path in _parts(folder):
-            for row in from_table(record, _read_table(path, record)):
-                rows.setdefault(_key(row), row)
-        return [rows[key] for key in sorted(rows)]
+    def _check(self, row: Stored, key: tuple[Any, ...]) -> None:
+        if row.pool_key not in ("", self.key):
+            raise PoolError(f"{_name(row)} belongs to pool {row.pool_key}, not {self.key}")
+        if isinstance(key[1], int) and key[1] < 0:
+            raise PoolError(f"{_name(row)} has an index below 0")
+        if isinstance(row, Sample):
+            if row.n_tokens < 0 or row.n_prompt_tokens < 0:
+                raise PoolError(f"{_name(row)} has a negative length")
+            logprobs = [row.logprob or 0.0, *(row.token_logprobs or ())]
+            if not all(map(math.isfinite, logprobs)):
+                raise PoolError(f"{_name(row)} has a log-probability that is no finite number")
 
 
-def pool_key(identity: dict[str, Any], settings: SamplingSettings, questions: Sequence[Question]) -> str:
+def pool_key(identity: dict[str, Any], settings: SamplingSettings | None, questions: Sequence[Question]) -> str:
     """The hash that names a pool: 16 hex digits of model, template, settings and questions."""
     return _manifest(identity, settings, questions)["pool_key"]
 
@@ -157,57 +231,50 @@ def check_unique(questions: Sequence[Question]) -> None:
             raise PoolError(f"the question id {question_id!r} occurs {n} times")
 
 
-def _manifest(identity: dict[str, Any], settings: SamplingSettings, questions: Sequence[Question]) -> dict[str, Any]:
+def _manifest(
+    identity: dict[str, Any], settings: SamplingSettings | None, questions: Sequence[Question]
+) -> dict[str, Any]:
     check_unique(questions)
     by_id = {question.id: question for question in questions}
     contents = {
         "schema": SCHEMA_VERSION,
         "identity": identity,
-        "settings": settings.identity(),
+        "settings": settings.identity() if settings is not None else None,
         "n_questions": len(questions),
         "questions": stable_hash([asdict(by_id[i]) for i in sorted(by_id)]),
     }
     return {"pool_key": stable_hash(contents), **contents}
 
 
-def _key(row: Sample | Grade) -> SampleKey:
-    return row.question_id, row.sample_index
+def _name(row: Sample | Grade | Judgement) -> str:
+    which = f"call {row.call!r}" if isinstance(row, Judgement) else f"index {row.sample_index}"
+    return f"the {type(row).__name__.lower()} of question {row.question_id!r}, {which},"
 
 
-def _name(record: type, row: Sample | Grade) -> str:
-    return f"the {record.__name__.lower()} of question {row.question_id!r}, index {row.sample_index},"
+def _keys(parts: PartFiles) -> set[Any]:
+    columns = [parts.table(parts.key)[name] for name in parts.key]
+    return set(zip(*map(_shared, columns), strict=True))
 
 
-def _parts(folder: Path) -> list[Path]:
-    """Part files in order of their names. What a kill left unfinished begins with a dot and is not one of them."""
-    return sorted(folder.glob("part-*.parquet"))
-
-
-def _keys(folder: Path, record: type) -> set[SampleKey]:
-    found: set[SampleKey] = set()
-    for path in _parts(folder):
-        table = _read_table(path, record, columns=["question_id", "sample_index"])
-        found.update(zip(table["question_id"].to_pylist(), table["sample_index"].to_pylist(), strict=True))
-    return found
-
-
-def _write_table(path: Path, table: pyarrow.Table) -> None:
-    import pyarrow.parquet
-
-    buffer = io.BytesIO()
-    pyarrow.parquet.write_table(table, buffer)
-    write_bytes_atomic(path, buffer.getvalue())
-
-
-def _read_table(path: Path, record: type, columns: list[str] | None = None) -> pyarrow.Table:
+def _shared(column: pa.ChunkedArray) -> list[Any]:
+    """The column's values, one Python object for all equal texts: a million keys of few questions stay small."""
     import pyarrow as pa
-    import pyarrow.parquet
 
-    try:
-        table = pyarrow.parquet.read_table(path, columns=columns, partitioning=None)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise PoolError(f"{path}: unreadable ({error}); move the file away, and its rows are made again") from None
-    expected, found = ((s.metadata or {}).get(b"lit_reason", b"unknown rows") for s in (schema(record), table.schema))
-    if found != expected:
-        raise PoolError(f"{path}: holds {found.decode()}, where {expected.decode()} is expected")
-    return table
+    if not pa.types.is_string(column.type):
+        return column.to_pylist()
+    encoded = column.combine_chunks().dictionary_encode()
+    return np.array(encoded.dictionary.to_pylist(), object)[encoded.indices.to_numpy()].tolist()
+
+
+def _matches(samples: pa.Table, grades: pa.Table) -> pa.Array:
+    """For each sample the row of its grade, null where it has none; int64 [samples]."""
+    import pyarrow as pa
+
+    both = pa.concat_tables([table.select(_SAMPLE_KEY) for table in (samples, grades)])
+    codes = key_codes([both[name] for name in _SAMPLE_KEY])
+    wanted, there = codes[: samples.num_rows], codes[samples.num_rows :]  # both ordered
+    rows = np.searchsorted(there, wanted)
+    missing = np.ones(len(rows), bool)
+    inside = rows < len(there)
+    missing[inside] = there[rows[inside]] != wanted[inside]
+    return pa.array(rows, mask=missing)
