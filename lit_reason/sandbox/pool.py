@@ -125,7 +125,8 @@ class Sandbox:
             names = " and ".join(_NEEDED[name] for name in protections.missing)
             raise SandboxUnavailable(
                 f"the sandbox does not start without {names}, missing on this machine; "
-                "allow_unprotected=True (--allow_unprotected) runs programs without"
+                "allow_unprotected=True (--allow_unprotected) runs programs without",
+                protections,
             )
         return protections
 

@@ -11,8 +11,14 @@ CallStatus = Literal["return", "error", "timeout", "too_long", "not_run"]
 Status = Literal["ok", "error", "timeout", "memory", "killed", "refused", "output_limit"]
 
 
-class SandboxUnavailable(PlainError, RuntimeError):
-    """A protection is missing on this machine and weaker ones were not permitted. The text is one readable line."""
+# Beyond these an interpreter does not start, or the kernel's own clocks and sizes overflow.
+_RANGES = {
+    "wall_seconds": (0.01, 1_000_000),
+    "call_seconds": (0.001, 1_000_000),
+    "memory_mb": (64, 1 << 24),
+    "output_bytes": (1, 1 << 30),
+    "result_chars": (1, 1 << 24),
+}
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class Limits:
     Args:
         wall_seconds: the whole program, all of its calls included.
         call_seconds: one call, the `repr` of its result included.
-        memory_mb: address space of the process; a bare interpreter takes about 40 of it.
+        memory_mb: address space of the process; a bare interpreter takes about 40 of it, so 64 is the least.
         output_bytes: standard output before the program is ended.
         result_chars: the longest `repr` of a result that is kept whole; a longer one is cut and `too_long`.
     """
@@ -35,8 +41,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if not getattr(self, field.name) > 0:
-                raise ValueError(f"sandbox limit {field.name} must be above 0, not {getattr(self, field.name)}")
+            value, (least, most) = getattr(self, field.name), _RANGES[field.name]
+            if not least <= value <= most:
+                raise ValueError(f"sandbox limit {field.name} must lie between {least:,} and {most:,}, not {value}")
 
 
 @dataclass(frozen=True)
@@ -114,3 +121,14 @@ class Protections:
     def missing(self) -> tuple[str, ...]:
         """Names of the protections that are not there."""
         return tuple(field.name for field in fields(self) if not getattr(self, field.name))
+
+
+class SandboxUnavailable(PlainError, RuntimeError):
+    """A protection is missing on this machine and weaker ones were not permitted. The text is one readable line.
+
+    `protections` are those that do stand.
+    """
+
+    def __init__(self, text: str, protections: Protections = Protections(0, False, False, False)) -> None:
+        super().__init__(text)
+        self.protections = protections

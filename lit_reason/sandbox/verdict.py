@@ -52,8 +52,12 @@ def read(raw: bytes, token: str, n_calls: int, result_chars: int) -> Testimony:
     """
     calls: list[CallResult] = []
     ready = renamed = False
-    lines = raw.split(b"\n")[:-1]
+    *lines, rest = raw.split(b"\n", n_calls + 1)
+    if b"\n" in rest:
+        raise Forged("more records than there are calls")
     for number, line in enumerate(lines):
+        if len(line) > record_bytes(1, result_chars):  # parsed, it could take twenty times its size
+            raise Forged("a record longer than any honest one")
         record = _object(line, token)
         kind = record.get("kind")
         if kind == "end" and number == len(lines) - 1 and not ready:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,10 @@ class Worker:
             if self._stopped:
                 raise WorkerDied
             if self._process is None or self.protections is None:
-                self._directory = _make_directory()
-                self._process = self._spawn()
-                self.protections = self._greet(self._process)
+                with self._or_end():
+                    self._directory = _make_directory()
+                    self._process = self._spawn()
+                    self.protections = self._greet(self._process)
             return self.protections
 
     def execute(self, header: dict[str, Any], program: bytes) -> Reply:
@@ -74,15 +75,12 @@ class Worker:
             assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
             requests, replies = self._process.stdin.fileno(), self._process.stdout.fileno()
             deadline = time.monotonic() + header["wall_seconds"] + _GRACE_SECONDS
-            try:
+            with self._or_end():
                 protocol.send(requests, header)
                 protocol.send_bytes(requests, program)
                 reply = protocol.receive(replies, deadline)
                 output = protocol.read_exactly(replies, reply["output"], deadline)
                 records = protocol.read_exactly(replies, reply["records"], deadline)
-            except (protocol.Closed, protocol.Late):
-                self._end()
-                raise WorkerDied from None
             return Reply(reply["ending"], reply["status"], reply["seconds"], output, records)
 
     def stop(self) -> None:
@@ -93,6 +91,18 @@ class Worker:
             process.terminate()  # a thread in `execute` sees the pipe end and lets go of the lock
         with self._busy:
             self._end()
+
+    @contextlib.contextmanager
+    def _or_end(self) -> Iterator[None]:
+        """End the zygote whatever goes wrong, an interrupt too: a reply left in the pipe must not answer the next."""
+        try:
+            yield
+        except (protocol.Closed, protocol.Late):
+            self._end()
+            raise WorkerDied from None
+        except BaseException:
+            self._end()
+            raise
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         environment = {"PYTHONHASHSEED": str(self._hash_seed), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -115,7 +125,6 @@ class Worker:
         except (protocol.Closed, protocol.Late):
             process.kill()
             complaint = process.stderr.read().decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-            self._end()
             raise SandboxUnavailable(f"the sandbox's interpreter did not start: {complaint[-1]}") from None
         standing = hello["standing"]
         return Protections(
@@ -127,18 +136,23 @@ class Worker:
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-        shutil.rmtree(self._directory, ignore_errors=True)  # usually the zygote has done it
+        if process is not None:
+            _end_process(process)
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)  # usually the zygote has done it
+            self._directory = ""
+
+
+def _end_process(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
 
 
 @functools.cache

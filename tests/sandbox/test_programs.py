@@ -177,7 +177,7 @@ def test_programs_start_from_nothing(sandbox: Sandbox) -> None:
     outcome = sandbox.run(
         Program("import os, sys; print(dict(os.environ), os.listdir(), sys.argv, 'jail' in sys.modules)")
     )
-    assert outcome.stdout == "{'TZ': 'UTC'} [] ['program'] False\n"
+    assert outcome.stdout == "{} [] ['program'] False\n"
     write = "import random; print(random.random()); open('left', 'w').write('x'); print(open('left').read())"
     outcomes = list(sandbox.map([Program(write)] * 4))
     assert {outcome.status for outcome in outcomes} == {"ok"} and len({outcome.stdout for outcome in outcomes}) == 4
@@ -227,5 +227,5 @@ def test_many_threads_may_share_a_sandbox(sandbox: Sandbox) -> None:
 
 
 def test_limits_must_be_positive() -> None:
-    with pytest.raises(ValueError, match="memory_mb must be above 0, not -1"):
+    with pytest.raises(ValueError, match="memory_mb must lie between 64 and 16,777,216, not -1"):
         Limits(memory_mb=-1)

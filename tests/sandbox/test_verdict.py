@@ -89,9 +89,14 @@ def test_a_program_that_scatters_records_wins_nothing(sandbox: Sandbox) -> None:
     assert sandbox.run(Program(source)).status == "refused"
 
 
-def test_only_four_descriptors_are_open(sandbox: Sandbox) -> None:
-    source = "import os\nfor fd in range(4096):\n    try: os.fstat(fd); print(fd)\n    except OSError: pass"
-    assert sandbox.run(Program(source)).stdout.split() == ["0", "1", "2", "3"]
+def test_only_four_descriptors_are_open_and_folders_that_can_only_be_passed_through(sandbox: Sandbox) -> None:
+    source = (
+        "import fcntl, os\nfor fd in range(4096):\n"
+        "    try: print(fd, bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_PATH))\n    except OSError: pass"
+    )
+    found = sandbox.run(Program(source)).stdout.splitlines()
+    assert found[:4] == ["0 False", "1 False", "2 False", "3 False"]
+    assert all(line.endswith(" True") for line in found[4:])
 
 
 def test_a_program_that_looks_for_the_token_can_lie_but_no_more_than_that(sandbox: Sandbox) -> None:

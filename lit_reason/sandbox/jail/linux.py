@@ -10,7 +10,7 @@ from typing import Any
 ON_LINUX = sys.platform.startswith("linux")
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from . import identity, landlock, seccomp
-from .linux import ON_LINUX, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
+from .linux import ON_LINUX, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
 
 WALLS = ("identity", "rlimits", "landlock", "seccomp")
 
@@ -21,23 +21,26 @@ OPEN_FILES = 64
 ROOM_TO_REPORT = 32 << 20
 """Memory between the soft and the hard limit: enough for the harness to tell that the program used up its own."""
 
-_DATA = ["/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache", "/etc/mime.types", "/dev/zero", "/dev/urandom"]
+_DATA = ["/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/mime.types", "/dev/zero", "/dev/urandom"]
 _LIBRARIES = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"]
 
 
 class Lockdown:
     """Every wall of `WALLS` that this machine has and that is not in `without`; `standing` names them.
 
-    Building it gives up root in this process for good, and tries all other walls in a child.
+    Building it moves this process into the directory and gives up root for good; all other walls are tried in a child.
 
     Args:
         directory: where programs may write; they start in it.
         packages: further files and directories that programs may read.
+        without: walls to leave out.
+        spare: descriptors that programs keep beside 0 to 3.
     """
 
-    def __init__(self, directory: str, packages: Iterable[str] = (), without: Iterable[str] = ()) -> None:
-        self.directory = directory
+    def __init__(self, directory: str, packages: Iterable[str], without: Iterable[str], spare: range) -> None:
+        os.chdir(directory)
         self._parent = os.getpid()
+        self._spare = spare
         self.standing = set(WALLS) - set(without)
         rights = _rights(directory, packages)
         if ON_LINUX:
@@ -50,22 +53,23 @@ class Lockdown:
             self._filter = seccomp.build(platform.machine())
         else:
             self.standing.discard("seccomp")
-        if "identity" in self.standing and not identity.drop(path for path, _ in rights):
+        if "identity" in self.standing and not identity.drop():
             self.standing.discard("identity")
         self.standing -= self._holes()
 
     def enter(self, seconds: float, memory_mb: int) -> None:
-        """Enter every standing wall, close all descriptors from 4 on. Raises OSError if one fails: nothing may run."""
+        """Enter every standing wall, close descriptors from 4 on. Raises OSError if one fails: nothing may run."""
         self._detach()
         for wall in WALLS:
             if wall in self.standing:
                 self._enter(wall, seconds, memory_mb)
-        os.closerange(4, 1 << 16)
+        os.closerange(4, self._spare.start)
+        os.closerange(self._spare.stop, 1 << 16)
 
     def _detach(self) -> None:
-        os.chdir(self.directory)
         os.umask(0o077)
         if ON_LINUX:
+            prctl(PR_SET_DUMPABLE, 0)  # a crash must not wake the machine's handler of core dumps
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != self._parent:
                 raise ProcessLookupError("the parent died before it could take this process along")

@@ -28,8 +28,8 @@ _NUMBER, _ARCHITECTURE = 0, 4
 Instruction = tuple[int, int, int, int]
 """(code, instructions to skip if true, to skip if false, constant)"""
 
-_FCNTL = [*range(8), 1030]
-"""F_DUPFD to F_SETLKW, F_DUPFD_CLOEXEC. F_SETOWN with F_SETSIG would send any signal to any process of the user."""
+_FCNTL = [*range(5), 1030]
+"""F_DUPFD to F_SETFL, F_DUPFD_CLOEXEC. F_SETOWN with F_SETSIG would send any signal to any process of the user."""
 _IOCTL = [termios.TCGETS if hasattr(termios, "TCGETS") else 0x5401, 0x5413, 0x5421, 0x541B, 0x5450, 0x5451]
 """Is it a terminal, its size, FIONBIO, FIONREAD, FIONCLEX, FIOCLEX."""
 

@@ -26,19 +26,17 @@ class Bounds:
 
 
 class Buffer:
-    """Bounded bytes in memory that a child does not inherit: no program can read what an earlier one wrote."""
+    """Bounded bytes in memory that a child does not inherit: no program can read or change what another one wrote."""
 
     def __init__(self) -> None:
-        self._map = mmap.mmap(-1, mmap.PAGESIZE)
+        self._map = _private(mmap.PAGESIZE)
         self._limit = self.size = 0
 
     def reset(self, limit: int) -> None:
         """Forget the contents and take up to `limit` bytes."""
         if limit >= len(self._map):
             self._map.close()
-            self._map = mmap.mmap(-1, limit + 1)
-            if hasattr(mmap, "MADV_DONTFORK"):
-                self._map.madvise(mmap.MADV_DONTFORK)
+            self._map = _private(limit + 1)
         self._limit, self.size = limit, 0
 
     def fill(self, fd: int) -> bool:
@@ -66,13 +64,23 @@ class Buffer:
                     done += os.write(fd, rest)
 
 
-class Supervisor:
-    """Watches children, one at a time, for a zygote whose parent holds the other end of `parent_fd`."""
+def _private(size: int) -> mmap.mmap:
+    memory = mmap.mmap(-1, size)
+    if hasattr(mmap, "MADV_DONTFORK"):
+        memory.madvise(mmap.MADV_DONTFORK)
+    return memory
 
-    def __init__(self, parent_fd: int, directory: str) -> None:
+
+class Supervisor:
+    """Watches children, one at a time, for a zygote whose parent holds the other end of `parent_fd`.
+
+    Their files are counted in the working directory, which a child shares with the zygote.
+    """
+
+    def __init__(self, parent_fd: int) -> None:
         self.output, self.records = Buffer(), Buffer()
         self._parent_fd = parent_fd
-        self._directory = directory
+        self._next_tick = 0.0
 
     def watch(self, pid: int, output_fd: int, records_fd: int, bounds: Bounds) -> tuple[str, int, float]:
         """Wait until the child has ended, or end it.
@@ -83,15 +91,14 @@ class Supervisor:
             `records`.
         """
         started = time.monotonic()
+        self._next_tick = started + _TICK_SECONDS
         self.output.reset(bounds.output_bytes)
         self.records.reset(bounds.record_bytes)
         ending = self._collect(output_fd, records_fd, bounds, started)
-        deadline = started + bounds.wall_seconds
-        status = _reap(pid, deadline) if ending == "exit" else None
-        if status is None:
-            ending = "wall" if ending == "exit" else ending
-            kill(pid)
-            status = os.waitpid(pid, 0)[1]
+        if ending == "exit":
+            ending = self._await_exit(pid, started + bounds.wall_seconds)
+        kill(pid)  # without walls it may have left others of its group behind, however it ended
+        status = os.waitpid(pid, 0)[1]
         return ending, os.waitstatus_to_exitcode(status), time.monotonic() - started
 
     def _collect(self, output_fd: int, records_fd: int, bounds: Bounds, started: float) -> str:
@@ -103,16 +110,13 @@ class Supervisor:
         poll.register(self._parent_fd, 0)  # only a hang-up is reported
         wall = started + bounds.wall_seconds
         step = wall
-        next_tick = started + _TICK_SECONDS
         while open_streams:
             now = time.monotonic()
             if now >= min(wall, step):
                 return "wall" if wall <= step else "step"
-            if now >= next_tick:
-                next_tick = now + _TICK_SECONDS
-                if _over_quota(self._directory):
-                    return "disk"
-            for fd, _ in poll.poll(max(1, 1000 * (min(wall, step, next_tick) - now))):
+            if self._too_many_files(now):
+                return "disk"
+            for fd, _ in poll.poll(max(1, 1000 * (min(wall, step, self._next_tick) - now))):
                 if fd == self._parent_fd:
                     return "orphan"
                 buffer, before = open_streams[fd], open_streams[fd].size
@@ -125,6 +129,29 @@ class Supervisor:
                     step = time.monotonic() + bounds.step_seconds
         return "exit"
 
+    def _await_exit(self, pid: int, wall: float) -> str:
+        """Wait for a child that closed its streams. Usually it ends at once; if it lives on it stays bounded."""
+        parent = select.poll()
+        parent.register(self._parent_fd, 0)
+        pause = 0.0001
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            now = time.monotonic()
+            if now >= wall:
+                return "wall"
+            if self._too_many_files(now):
+                return "disk"
+            if parent.poll(0):
+                return "orphan"
+            time.sleep(pause)
+            pause = min(2 * pause, 0.01)
+        return "exit"
+
+    def _too_many_files(self, now: float) -> bool:
+        if now < self._next_tick:
+            return False
+        self._next_tick = now + _TICK_SECONDS
+        return _over_quota()
+
 
 def kill(pid: int) -> None:
     """End the child and its group. Safe until it is reaped: its number cannot have been given away."""
@@ -133,21 +160,9 @@ def kill(pid: int) -> None:
             end(target, signal.SIGKILL)
 
 
-def _reap(pid: int, deadline: float) -> int | None:
-    """The wait status, or None when the child still lives at the deadline. Usually it ends at once."""
-    pause = 0.0001
-    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        if time.monotonic() >= deadline:
-            return None
-        time.sleep(pause)
-        pause = min(2 * pause, 0.01)
-    kill(pid)  # without walls it may have left others of its group behind
-    return os.waitpid(pid, 0)[1]
-
-
-def _over_quota(directory: str) -> bool:
+def _over_quota() -> bool:
     files = size = 0
-    with os.scandir(directory) as entries:
+    with os.scandir() as entries:
         for entry in entries:
             files += 1
             with contextlib.suppress(FileNotFoundError):

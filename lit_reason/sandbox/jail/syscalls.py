@@ -3,7 +3,8 @@
 Left out on purpose, beside the obvious (sockets, processes, signals to others, mounts, keys, ptrace, io_uring, bpf
 ...): chmod, chown, utime, extended attributes, link and symlink, because Landlock lets them through; truncate by
 path, which Landlock knows since ABI 3 only; mkdir, so that a program's directory stays flat; prctl, so that the death
-signal stays set; statfs and System V objects, which nobody needs.
+signal stays set; file locks, which need no more than a file that is open for reading; statfs and System V objects,
+which nobody needs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ stat 4 -, fstat 5 80, lstat 6 -, newfstatat 262 79, statx 332 291, access 21 -, 
 readlink 89 -, readlinkat 267 78, getdents 78 -, getdents64 217 61, getcwd 79 17, chdir 80 49, fchdir 81 50
 umask 95 166
 rename 82 -, renameat 264 38, renameat2 316 276, unlink 87 -, unlinkat 263 35
-ftruncate 77 46, fsync 74 82, fdatasync 75 83, flock 73 32, fadvise64 221 223
+ftruncate 77 46, fsync 74 82, fdatasync 75 83, fadvise64 221 223
 dup 32 23, dup2 33 -, dup3 292 24, pipe 22 -, pipe2 293 59
 poll 7 -, ppoll 271 73, select 23 -, pselect6 270 72
 epoll_create 213 -, epoll_create1 291 20, epoll_ctl 233 21, epoll_wait 232 -, epoll_pwait 281 22

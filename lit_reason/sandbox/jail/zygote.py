@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from . import harness, landlock, protocol
 from .lockdown import Lockdown
+from .reach import FIRST_FD, Reach, move_library
 from .supervisor import Bounds, Supervisor, kill
 
 REFUSED = 72
@@ -37,12 +38,10 @@ def main() -> NoReturn:
     requests, replies = _take_standard_streams()
     setup = protocol.receive(requests)
     _prefer_as_victim()
-    for name in _PRELOAD.split():
-        importlib.import_module(name)
-    sys.meta_path.append(_PackageFinder(setup["packages"]))
-    sys.set_int_max_str_digits(_INT_DIGITS)
-    _leave_no_trace()
-    lockdown = Lockdown(setup["directory"], setup["packages"].values(), setup["without"])
+    spare = _prepare_interpreter(setup["packages"])
+    above, name = os.path.split(setup["directory"])
+    above_fd = os.open(above, os.O_RDONLY)  # by its name it may be out of reach for who gave up root
+    lockdown = Lockdown(setup["directory"], setup["packages"].values(), setup["without"], spare)
     gc.freeze()  # children leave the shared pages alone
     os.dup2(harness.RECORDS_FD, 2)  # a start that fails is told on standard error; from here on nobody reads it
     signal.signal(signal.SIGTERM, _stop)
@@ -50,14 +49,26 @@ def main() -> NoReturn:
         protocol.send(replies, {"standing": sorted(lockdown.standing), "landlock": landlock.abi()})
         _serve(requests, replies, lockdown)
     except (protocol.Closed, BrokenPipeError, _Stopped):
-        _empty(lockdown.directory)
+        _empty()
         with contextlib.suppress(OSError):  # the parent was faster, or the directory above is not ours to change
-            os.rmdir(lockdown.directory)
+            os.rmdir(name, dir_fd=above_fd)
     os._exit(0)
 
 
+def _prepare_interpreter(packages: dict[str, str]) -> range:
+    """Everything that programs find in their interpreter; the descriptors that it needs."""
+    for name in _PRELOAD.split():
+        importlib.import_module(name)
+    _leave_no_trace()
+    reach = Reach()
+    move_library(reach)
+    sys.meta_path.append(_PackageFinder({name: reach.of(path) for name, path in packages.items()}))
+    sys.set_int_max_str_digits(_INT_DIGITS)
+    return range(FIRST_FD, reach.end)
+
+
 def _serve(requests: int, replies: int, lockdown: Lockdown) -> NoReturn:
-    supervisor = Supervisor(requests, lockdown.directory)
+    supervisor = Supervisor(requests)
     while True:
         header = protocol.receive(requests)
         _warm(header["warm"])
@@ -67,7 +78,7 @@ def _serve(requests: int, replies: int, lockdown: Lockdown) -> NoReturn:
         protocol.send(replies, reply)
         supervisor.output.write_to(replies)
         supervisor.records.write_to(replies)
-        _empty(lockdown.directory)
+        _empty()
 
 
 def _run(header: dict[str, Any], requests: int, lockdown: Lockdown, supervisor: Supervisor) -> dict[str, Any]:
@@ -108,6 +119,7 @@ def _child(header: dict[str, Any], requests: int, ends: tuple[int, int], lockdow
         # Both pipe ends lie above 3, where standard streams and the records belong.
         os.dup2(ends[0], 1)
         os.dup2(ends[1], harness.RECORDS_FD)
+        _open_null(0, 2)
         lockdown.enter(header["wall_seconds"], header["memory_mb"])
         status = 1
         harness.run(program)
@@ -135,12 +147,19 @@ class _PackageFinder:
 
 def _take_standard_streams() -> tuple[int, int]:
     """Move the two pipes to the parent out of the way and leave /dev/null in their place, and on descriptor 3."""
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, harness.RECORDS_FD)
+    _open_null(harness.RECORDS_FD)
     requests, replies = os.dup(0), os.dup(1)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
+    _open_null(0, 1)
     return requests, replies
+
+
+def _open_null(*fds: int) -> None:
+    """/dev/null at these descriptors, opened anew: flags set on a shared one would reach the next program."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in fds:
+        os.dup2(null, fd)
+    if null not in fds:
+        os.close(null)
 
 
 class _Stopped(BaseException):
@@ -158,14 +177,16 @@ def _prefer_as_victim() -> None:
 
 
 def _leave_no_trace() -> None:
-    """What programs find: no environment but the time zone, no way to import this package, no arguments."""
+    """What programs find: no environment, no way to import this package, no arguments.
+
+    Without TZ and with /etc/localtime out of reach, the time zone stays UTC.
+    """
     for name in [name for name in sys.modules if name.split(".")[0] == "jail"]:
         del sys.modules[name]
     del sys.path[0]
     sys.argv = ["program"]
     sys.dont_write_bytecode = True
     os.environ.clear()
-    os.environ["TZ"] = "UTC"
 
 
 def _warm(packages: list[str]) -> None:
@@ -177,9 +198,9 @@ def _warm(packages: list[str]) -> None:
             gc.freeze()
 
 
-def _empty(directory: str) -> None:
+def _empty() -> None:
     """Delete what the program left: files only, since it could make nothing else behind its walls."""
-    with os.scandir(directory) as entries:
+    with os.scandir() as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
