@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,10 @@ from lit_reason.answers import Answers, read_pools, write_examples, write_pools
 from lit_reason.case2code.grader import CaseGrader
 from lit_reason.case2code.metrics import Metric, summarise
 from lit_reason.chat import Chat
+from lit_reason.errors import PlainError
 from lit_reason.evaluation import evaluate
+from lit_reason.grading import Grader
+from lit_reason.human_eval_grader import SOURCE, HumanEvalGrader, human_eval_questions
 from lit_reason.pool import SamplePool
 from lit_reason.records import Grade, Question
 from lit_reason.results import Figure, Results, difference, mean, share
@@ -30,6 +33,8 @@ from lit_reason.sampling.adapters import merged_adapter
 from lit_reason.sampling.local import TransformersSampler
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from lit_reason.language_model import CausalLanguageModel
 
 PYTHON_TAGS = ("python", "py", "python3", "py3")
@@ -38,7 +43,26 @@ PYTHON_TAGS = ("python", "py", "python3", "py3")
 CHANGES = ("strict", "case_fraction")
 """Measures whose change over training is reported, question by question."""
 
-_FAILED = {"strict": False, "value_aware": False, "shown_pass": False, "hidden_pass": False, "error_match": None}
+_MISSING = {"strict": False, "value_aware": False, "shown_pass": False, "hidden_pass": False, "error_match": None}
+
+
+class CannotGenerate(PlainError, ValueError):
+    """The strategy shards the weights, and generating from them would hang; the message says what to do instead."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Questions of one kind: how they are asked at this moment, and who grades the answers.
+
+    `asked` are the same questions in the same order as `questions`, perhaps with other prompts.
+    """
+
+    questions: list[Question]
+    asked: list[Question]
+    chat: Chat
+    grader: Grader
+    settings: list[SamplingSettings]
+    subject: str = ""
 
 
 class Case2CodeEvaluation(Callback):
@@ -48,8 +72,11 @@ class Case2CodeEvaluation(Callback):
     names the function, its arguments and the form of the answer, under its tokenizer's own chat template, so that
     learning the format alone does not count. In validate and test it measures once.
 
-    Planted and real functions are reported apart. Figures go to results.json, some answers to examples.jsonl, and the
-    places of the pools to pools.json.
+    With `human_eval`, the problems of HumanEval are asked as well, to see whether what was learned carries over: always
+    with their plain instruction and under the tokenizer's own template, before and after, so that the two compare.
+
+    Planted functions, real functions and HumanEval are reported apart. Figures go to results.json, some answers to
+    examples.jsonl, and the places of the pools to pools.json.
 
     Args:
         max_new_tokens: length limit of an answer; a longer one is cut and counts as wrong.
@@ -59,6 +86,8 @@ class Case2CodeEvaluation(Callback):
         seed: of the sampled answers.
         before: measure before training, too.
         instruction_prompt: in validate and test, ask as one asks an untrained model.
+        human_eval: how many of HumanEval's problems are asked as well; 164 is all of them.
+        human_eval_tokens: length limit of an answer to these.
         grader: runs the answers; null takes its defaults.
         batch_size: answers generated at once.
         merge_adapter: merge a LoRA adapter into a copy of the base weights while generating, which more than doubles
@@ -76,6 +105,8 @@ class Case2CodeEvaluation(Callback):
         seed: NonNegativeInt = 0,
         before: bool = True,
         instruction_prompt: bool = False,
+        human_eval: NonNegativeInt = 0,
+        human_eval_tokens: PositiveInt = 512,
         grader: CaseGrader | None = None,
         batch_size: PositiveInt = 64,
         merge_adapter: bool = True,
@@ -86,6 +117,7 @@ class Case2CodeEvaluation(Callback):
         sampled = replace(greedy, n=samples, temperature=temperature, top_p=top_p, seed=seed) if samples else None
         self.settings = [greedy, *filter(None, [sampled])]
         self.before, self.instruction_prompt = before, instruction_prompt
+        self.human_eval, self.human_eval_tokens = human_eval, human_eval_tokens
         self.grader = grader or CaseGrader()
         self.merge_adapter = merge_adapter
         self.batch_size, self.pools, self.n_examples = batch_size, Path(pools), n_examples
@@ -100,9 +132,9 @@ class Case2CodeEvaluation(Callback):
         """Refuse what would hang: processes stop generating at different lengths, but sharded weights need them all."""
         name = type(trainer.strategy).__name__
         if "FSDP" in name or "ModelParallel" in name or getattr(trainer.strategy, "zero_stage_3", False):
-            raise ValueError(
-                f"Case2CodeEvaluation cannot generate under {name}, which shards the weights; "
-                "leave it out here and validate the exported model on one device"
+            raise CannotGenerate(
+                f"Case2CodeEvaluation cannot generate under {name}, which shards the weights: "
+                "leave it out here, and validate the exported model on one device"
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: CausalLanguageModel) -> None:
@@ -140,71 +172,81 @@ class Case2CodeEvaluation(Callback):
 
     def _measure(self, trainer: Trainer, pl_module: CausalLanguageModel, when: str) -> dict[str, float]:
         """Ask, grade and write; returns the figures of whole sources for the loggers, by `name/source`."""
-        questions = trainer.datamodule.questions("test" if when == "test" else "val")
-        if not questions:
+        examinations = self._examinations(trainer, pl_module, when)
+        if not examinations:
             rank_zero_warn(f"no Case2Code evaluation: {type(trainer.datamodule).__name__} has no questions")
             return {}
-        asked, chat = questions, pl_module.chat
-        if when == "before" or (self.instruction_prompt and when != "after"):
-            asked = [replace(question, prompt=question.meta["instruction_prompt"]) for question in questions]
-            chat = Chat(pl_module.tokenizer, "own" if pl_module.tokenizer.chat_template else "plain")
-        answers = self._answers(trainer, pl_module, asked, chat, when)
-        figures = self._figures(questions, answers, when)
+        answers = self._answers(trainer, pl_module, examinations, when)
+        figures = []
+        for examination, found in zip(examinations, answers, strict=True):
+            figures += _figures(examination.questions, found, when)
+            if when == "after" and trainer.is_global_zero:
+                figures += self._changes(examination.questions, found[0], _run_dir(trainer))
         if trainer.is_global_zero:
-            if when == "after":
-                figures += self._changes(questions, answers[0], _run_dir(trainer))
             self._write(trainer, answers, figures, when)
         strict = [figure for figure in figures if (figure.name, figure.when) == ("strict_pass", when)]
         whole = [f"{figure.split} {figure.text()} of {figure.n}" for figure in strict if "/" not in figure.split]
         rank_zero_info(f"{when}: strict pass on " + ", ".join(whole))
         return {f"{f.name}/{f.split}": float(f.value) for f in figures if "/" not in f.split and f.when == when}
 
+    def _examinations(self, trainer: Trainer, pl_module: CausalLanguageModel, when: str) -> list[Examination]:
+        """The DataModule's questions, then HumanEval's; either may be missing."""
+        own = Chat(pl_module.tokenizer, "own" if pl_module.tokenizer.chat_template else "plain")
+        found = []
+        if questions := trainer.datamodule.questions("test" if when == "test" else "val"):
+            asked, chat = questions, pl_module.chat
+            if when == "before" or (self.instruction_prompt and when != "after"):
+                asked = [replace(question, prompt=question.meta["instruction_prompt"]) for question in questions]
+                chat = own
+            found.append(Examination(questions, asked, chat, self.grader, self.settings))
+        if self.human_eval:
+            problems = human_eval_questions(self.human_eval)
+            grader = HumanEvalGrader(self.grader.workers, allow_unprotected=self.grader.allow_unprotected)
+            settings = [replace(one, max_new_tokens=self.human_eval_tokens) for one in self.settings]
+            found.append(Examination(problems, problems, own, grader, settings, SOURCE))
+        return found
+
     def _answers(
-        self, trainer: Trainer, pl_module: CausalLanguageModel, questions: list[Question], chat: Chat, when: str
-    ) -> list[Answers]:
-        """Greedy answers, then sampled ones; each process asks its share, and all of them get all answers.
+        self, trainer: Trainer, pl_module: CausalLanguageModel, examinations: list[Examination], when: str
+    ) -> list[list[Answers]]:
+        """For each examination greedy answers, then sampled ones; each process asks its share, and all get all answers.
 
         The training that follows must not notice: its random numbers and the model's mode are put back.
         """
-        model_identity = pl_module.weights_identity()
+        weights = pl_module.weights_identity()
         with (
             isolate_rng(),
             pl_module.generation() as model,
             merged_adapter(model) if self.merge_adapter else nullcontext(),
         ):
             identity = {
-                "model": model_identity,
+                "model": weights,
                 "adapter": "merged" if self.merge_adapter else "apart",
                 "dtype": str(model.dtype),
                 "precision": str(trainer.precision),
-                "template": chat.template,
-                "system": chat.system,
             }
-            sampler = TransformersSampler(
-                model, pl_module.tokenizer, chat, identity=identity, batch_size=self.batch_size
-            )
-            found = []
-            for settings in self.settings:
-                pool = SamplePool.open(self.pools, identity, settings, questions)
-                rank_zero_info(f"{when}: asking {len(questions)} questions, {settings.n} answer(s) each")
-                own = questions[trainer.global_rank :: trainer.world_size]
-                evaluation = evaluate(own, sampler, [self.grader], pool, settings)
-                found.append(Answers.gather(evaluation, pool, settings, [question.id for question in questions]))
-        return found
+            return [self._ask(trainer, model, identity, examination, when) for examination in examinations]
 
-    def _figures(self, questions: list[Question], answers: list[Answers], when: str) -> list[Figure]:
-        greedy, *sampled = answers
-        figures = [_figure(metric, when) for metric in summarise(questions, _grades(greedy)).metrics]
-        for several in sampled:
-            ks = [2**i for i in range(several.settings.n.bit_length())]
-            metrics = summarise(questions, _grades(several), ks).metrics
-            seeds = [several.settings.seed]
-            figures += [_figure(metric, when, seeds) for metric in metrics if "/pass@" in metric.name]
-        return figures
+    def _ask(
+        self, trainer: Trainer, model: PreTrainedModel, identity: dict[str, Any], asked: Examination, when: str
+    ) -> list[Answers]:
+        chat = asked.chat
+        identity = {**identity, "template": chat.template, "system": chat.system}
+        sampler = TransformersSampler(model, chat.tokenizer, chat, identity=identity, batch_size=self.batch_size)
+        found = []
+        for settings in asked.settings:
+            pool = SamplePool.open(self.pools, identity, settings, asked.asked)
+            about = f" of {asked.subject}" if asked.subject else ""
+            rank_zero_info(f"{when}: asking {len(asked.asked)} questions{about}, {settings.n} answer(s) each")
+            own = asked.asked[trainer.global_rank :: trainer.world_size]
+            evaluation = evaluate(own, sampler, [asked.grader], pool, settings)
+            order = [question.id for question in asked.asked]
+            found.append(Answers.gather(evaluation, pool, settings, order, asked.subject))
+        return found
 
     def _changes(self, questions: list[Question], after: Answers, run_dir: Path) -> list[Figure]:
         """Paired differences of the greedy answers before and after, where the pool of before is still there."""
-        entries = [e for e in read_pools(run_dir) if (e["when"], e["answers"]) == ("before", "greedy")]
+        entries = [e for e in read_pools(run_dir) if (e["when"], e["answers"]) == ("before", after.kind)]
         if not entries or not (run_dir / entries[0]["folder"]).is_dir():
             return []
         graded = SamplePool(run_dir / entries[0]["folder"]).grades(entries[0]["grader"])
@@ -212,25 +254,39 @@ class Case2CodeEvaluation(Callback):
         new = {metric.name: metric for metric in summarise(questions, _grades(after)).metrics}
         sources = dict.fromkeys(question.meta["source"] for question in questions)
         names = [f"{source}/{name}" for name in CHANGES for source in sources]
-        return [difference(*_place(name), old[name].values, new[name].values) for name in names]
+        known = [name for name in names if name in old]
+        return [difference(*_place(name), old[name].values, new[name].values) for name in known]
 
-    def _write(self, trainer: Trainer, answers: list[Answers], figures: list[Figure], when: str) -> None:
+    def _write(self, trainer: Trainer, answers: list[list[Answers]], figures: list[Figure], when: str) -> None:
         run_dir = _run_dir(trainer)
         results = Results.load(run_dir)
         results.run = results.run or f"{run_dir.parent.name}/{run_dir.name}"
         for figure in figures:
             results.put(figure)
-        for several in answers:
+        everything = [several for found in answers for several in found]
+        for several in everything:
             several.account(results, when)
         results.dropped.update(trainer.datamodule.dropped)
-        write_pools(run_dir, when, answers)
-        write_examples(run_dir, when, answers[0].rows, self.n_examples)
+        write_pools(run_dir, when, everything)
+        write_examples(run_dir, when, [row for found in answers for row in found[0].rows], self.n_examples)
         results.save(run_dir)
+
+
+def _figures(questions: list[Question], answers: list[Answers], when: str) -> list[Figure]:
+    """Every measure of the greedy answers; of the sampled ones pass@k, for the powers of two."""
+    greedy, *sampled = answers
+    figures = [_figure(metric, when) for metric in summarise(questions, _grades(greedy)).metrics]
+    for several in sampled:
+        ks = [2**i for i in range(several.settings.n.bit_length())]
+        metrics = summarise(questions, _grades(several), ks).metrics
+        seeds = [several.settings.seed]
+        figures += [_figure(metric, when, seeds) for metric in metrics if "/pass@" in metric.name]
+    return figures
 
 
 def _grades(answers: Answers) -> list[Grade]:
     """A grade for every answer; one that is missing fails at everything."""
-    return [replace(row.grade, detail={**_FAILED, **row.grade.detail}) for row in answers.rows]
+    return [replace(row.grade, detail={**_MISSING, **row.grade.detail}) for row in answers.rows]
 
 
 def _figure(metric: Metric, when: str, seeds: Sequence[int] = ()) -> Figure:

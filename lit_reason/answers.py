@@ -34,14 +34,18 @@ class Answers:
         settings: how they were sampled.
         evaluation: rows in the order of the questions, each answer once. The processes worked side by side, so its
             seconds are those of the slowest.
+        subject: tells these answers from those to other questions of the same run; empty for the run's own.
     """
 
     pool: SamplePool
     settings: SamplingSettings
     evaluation: Evaluation
+    subject: str = ""
 
     @classmethod
-    def gather(cls, own: Evaluation, pool: SamplePool, settings: SamplingSettings, order: Sequence[str]) -> Answers:
+    def gather(
+        cls, own: Evaluation, pool: SamplePool, settings: SamplingSettings, order: Sequence[str], subject: str = ""
+    ) -> Answers:
         """Put together what each process evaluated, in every process; `order` lists the ids of all questions.
 
         Every process calls this once, however many questions were its own.
@@ -55,7 +59,7 @@ class Answers:
             max(part.seconds_grading for part in parts),
             sum(part.n_sampled for part in parts),
         )
-        return cls(pool, settings, together)
+        return cls(pool, settings, together, subject)
 
     @property
     def rows(self) -> list[Row]:
@@ -64,8 +68,9 @@ class Answers:
 
     @property
     def kind(self) -> str:
-        """`greedy` or `sampled`."""
-        return "greedy" if self.settings.greedy else "sampled"
+        """`greedy` or `sampled`, behind the subject where there is one."""
+        kind = "greedy" if self.settings.greedy else "sampled"
+        return f"{self.subject}_{kind}" if self.subject else kind
 
     def account(self, results: Results, when: str) -> None:
         """Note what the answers cost and what was dropped. Seconds stay those of the process that did the work."""

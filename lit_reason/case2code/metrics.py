@@ -18,7 +18,8 @@ Value = Callable[[Grade], float | None]
 class Metric:
     """One measurement: a value per question, whose mean is the figure.
 
-    A `share` holds zeros and ones only, so its interval is a binomial one; a `mean` needs a bootstrap.
+    A `share` counts questions that passed or did not, so its interval is a binomial one; a `mean` of fractions needs
+    a bootstrap. Which of the two it is follows from what is measured, never from the values that happen to be found.
     """
 
     name: str
@@ -49,13 +50,17 @@ _VALUES: dict[str, Value] = {
     "overfit_gap": lambda g: g.detail["shown_pass"] - g.detail["strict"],
 }
 
+_FRACTIONS = ("case_fraction", "error_match")
+"""Values that lie between 0 and 1 for a single answer already."""
+
 
 def summarise(questions: Sequence[Question], grades: Iterable[Grade], ks: Sequence[int] = ()) -> Summary:
     """Measure every source of questions apart; names are `<source>/<metric>`.
 
     For each source: the metrics of section 6, `kind/<kind>` (share of samples that ended so), `pass@k` for each k in
     `ks`, `strict/name_given`, `strict/name_hidden` and `strict/family/<family>`. With several samples a question, its
-    value is their mean. A question without any grade counts as wrong, and has neither kind nor `error_match`.
+    value is their mean. A question without any grade counts as wrong, and has neither kind nor `error_match`. Questions
+    that are no cases (HumanEval) have `strict`, kinds and pass@k only.
     """
     known = {question.id: question for question in questions}
     by_question: dict[str, list[Grade]] = {id: [] for id in known}
@@ -75,13 +80,14 @@ def summarise(questions: Sequence[Question], grades: Iterable[Grade], ks: Sequen
 def _source_metrics(
     source: str, questions: list[Question], grades: dict[str, list[Grade]], ks: Sequence[int]
 ) -> list[Metric]:
-    found = [_metric(f"{source}/{name}", questions, grades, value) for name, value in _VALUES.items()]
-    found.append(_metric(f"{source}/error_match", questions, grades, lambda g: g.detail["error_match"], missing=None))
+    values = _VALUES if "name_given" in questions[0].meta else {"strict": _VALUES["strict"]}
+    found = [_metric(f"{source}/{name}", questions, grades, value) for name, value in values.items()]
+    found.append(_metric(f"{source}/error_match", questions, grades, _error_match, missing=None))
     for kind in KINDS:
         found.append(_metric(f"{source}/kind/{kind}", questions, grades, _is_kind(kind), missing=None))
     for k in ks:
         rates = [pass_at_k(len(g), _n_right(g), k) if g else 0.0 for g in (grades[q.id] for q in questions)]
-        found.append(Metric(f"{source}/pass@{k}", tuple(rates), _value_kind(rates)))
+        found.append(Metric(f"{source}/pass@{k}", tuple(rates), "mean"))
     for name, group in _groups(questions).items():
         found.append(_metric(f"{source}/strict/{name}", group, grades, _VALUES["strict"]))
     return [metric for metric in found if metric.values]
@@ -90,7 +96,8 @@ def _source_metrics(
 def _groups(questions: list[Question]) -> dict[str, list[Question]]:
     groups: dict[str, list[Question]] = defaultdict(list)
     for question in questions:
-        groups["name_given" if question.meta["name_given"] else "name_hidden"].append(question)
+        if "name_given" in question.meta:
+            groups["name_given" if question.meta["name_given"] else "name_hidden"].append(question)
     for question in sorted(questions, key=lambda q: q.meta.get("family") or ""):
         if question.meta.get("family"):
             groups[f"family/{question.meta['family']}"].append(question)
@@ -108,11 +115,13 @@ def _metric(
             values.append(sum(map(float, found)) / len(found))
         elif missing is not None and not grades[question.id]:
             values.append(missing)
-    return Metric(name, tuple(values), _value_kind(values))
+    several = any(len(grades[question.id]) > 1 for question in questions)
+    is_fraction = several or name.endswith(tuple(f"/{fraction}" for fraction in _FRACTIONS))
+    return Metric(name, tuple(values), "mean" if is_fraction else "share")
 
 
-def _value_kind(values: Sequence[float]) -> Literal["share", "mean"]:
-    return "share" if all(v in (0.0, 1.0) for v in values) else "mean"
+def _error_match(grade: Grade) -> float | None:
+    return grade.detail.get("error_match")
 
 
 def _n_right(grades: list[Grade]) -> int:

@@ -97,6 +97,24 @@ def test_several_samples_are_averaged_and_give_pass_at_k() -> None:
     assert found["planted/pass@4"].values == (1.0,)
 
 
+def test_what_kind_a_figure_is_does_not_depend_on_its_values() -> None:
+    for grades in (GRADES[:1], [grade("a", "wrong", 0.4)], [grade("a", "wrong", 0.0, error_match=0.0)]):
+        found = by_name(grades, QUESTIONS[:1])
+        assert (found["planted/strict"].kind, found["planted/case_fraction"].kind) == ("share", "mean")
+        assert "planted/error_match" not in found or found["planted/error_match"].kind == "mean"
+    twice = by_name([grade("a"), grade("a", index=1)], QUESTIONS[:1], ks=[1, 2])
+    assert {twice[name].kind for name in ("planted/strict", "planted/pass@1", "planted/pass@2")} == {"mean"}
+
+
+def test_questions_that_are_no_cases_have_the_pass_rate_only() -> None:
+    asked = [Question("h", "?", None, {"source": "human_eval"}), Question("i", "?", None, {"source": "human_eval"})]
+    made = [Grade("p", "h", 0, "human_eval@1", "right", score=1.0, detail={"kind": "ok"})]
+    found = by_name(made, asked, ks=[1])
+    assert found["human_eval/strict"] == Metric("human_eval/strict", (1, 0), "share")
+    assert found["human_eval/pass@1"].values == (1.0, 0.0)
+    assert {name.split("/")[1] for name in found} == {"strict", "kind", "pass@1"}
+
+
 def test_more_draws_than_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="pass@8"):
         by_name(ks=[8])

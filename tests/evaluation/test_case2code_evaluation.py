@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from callbacks.case2code_evaluation import Case2CodeEvaluation
 from lit_reason.answers import choose_examples, read_pools
 from lit_reason.case2code.grader import CaseGrader
+from lit_reason.errors import PlainError
 from lit_reason.evaluation import Row
 from lit_reason.files import read_jsonl
 from lit_reason.pool import SamplePool
@@ -106,6 +108,35 @@ def test_figures_say_what_the_answers_were(tmp_path, monkeypatch):
     assert results.get("strict_pass", "planted", "change").value == 0
     statuses = {row["status"] for _, row in read_jsonl(tmp_path / "examples.jsonl")}
     assert statuses == {"right", "wrong"}
+
+
+def test_human_eval_is_asked_in_the_same_way_before_and_after_and_reported_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr("callbacks.case2code_evaluation.TransformersSampler", Oracle)
+    fit(tmp_path, [evaluation(tmp_path, human_eval=8, samples=2)])
+    results = Results.load(tmp_path)
+    for when in ("before", "after"):
+        figure = results.get("strict_pass", "human_eval", when)
+        assert (figure.value, figure.n, figure.kind) == (0.5, 8, "share")
+        assert results.get("pass@1", "human_eval", when).value == 0.5
+        assert results.get("pass@2", "human_eval", when).value == 1.0
+        assert results.get("kind/syntax", "human_eval", when).value == 0.5
+        assert results.get("strict_pass", "planted", when).n == N_QUESTIONS
+        assert results.cost[f"{when}, human_eval_greedy: sampled tokens"] == 8 * 7
+    assert results.get("strict_pass", "human_eval", "change").value == 0
+    pools = {(e["when"], e["answers"]): SamplePool(tmp_path / e["folder"]) for e in read_pools(tmp_path)}
+    before, after = (pools[when, "human_eval_greedy"].questions() for when in ("before", "after"))
+    assert [q.prompt for q in before] == [q.prompt for q in after] and len(before) == 8
+    assert len(pools["after", "human_eval_sampled"].grades("human_eval@1")) == 16
+    assert {row["split"] for _, row in read_jsonl(tmp_path / "examples.jsonl")} == {"planted", "human_eval"}
+
+
+@pytest.mark.parametrize("sharded", ["FSDPStrategy", "ModelParallelStrategy", "zero_3"])
+def test_sharded_weights_are_refused_in_one_line(sharded):
+    strategy = SimpleNamespace(zero_stage_3=True) if sharded == "zero_3" else type(sharded, (), {})()
+    with pytest.raises(PlainError) as refused:
+        Case2CodeEvaluation().setup(SimpleNamespace(strategy=strategy), None, "fit")
+    assert "\n" not in str(refused.value) and "validate the exported model" in str(refused.value)
+    Case2CodeEvaluation().setup(SimpleNamespace(strategy=SimpleNamespace(zero_stage_3=False)), None, "fit")
 
 
 def test_training_does_not_notice_the_evaluation(finished, tmp_path, monkeypatch):
