@@ -69,7 +69,12 @@ class Grade:
 @dataclass(frozen=True)
 class Vote:
     """The outcome of an aggregation: the chosen answer (None when nothing was parsed) and how strongly it was
-    supported."""
+    supported.
+
+    `support` counts the samples that gave the answer, so support / n is a confidence. `tied` says that a written rule,
+    not the score, chose among the answers of the best score. `n` samples and `n_tokens` (None: unknown) are the cost.
+    `n_clamped` lengths were too short for the score and were counted as its shortest length.
+    """
 
     answer: str | None
     scores: dict[str, float]
@@ -77,6 +82,8 @@ class Vote:
     tied: bool
     n: int
     n_parsed: int
+    n_tokens: int | None = None
+    n_clamped: int = 0
 
 
 @dataclass(frozen=True)
