@@ -51,6 +51,10 @@ def _dispatch(argv: list[str]) -> int:
     command = known_command(argv[0])
     if command == "report":
         return _report(argv[1:])
+    if command == "study":
+        from lit_reason.study.command import study_command
+
+        return study_command(argv[1:])
     request = read_request(command, argv[1:])
     if request.help:
         from lit_reason.config.help import command_help

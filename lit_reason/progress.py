@@ -122,7 +122,7 @@ class Job:
 
     def line(self, ended: bool = False) -> str:
         """Everything there is to say, in one line: done of total, rate, time left (or taken, once `ended`), note."""
-        rest = f"{_duration(self._elapsed())} taken" if ended else self._time_left()
+        rest = f"{duration(self._elapsed())} taken" if ended else self._time_left()
         counted = self._counted() + (f" ({100 * self.done // self.total} %)" if self.total else "")
         return f"{self.description}: {_joined(counted, self._rate_text(), rest, self._note)}"
 
@@ -150,7 +150,7 @@ class Job:
         rate = self._rate()
         if self.total is None or rate <= 0 or self.done > self.total:
             return ""
-        return f"{_duration((self.total - self.done) / rate)} left"
+        return f"{duration((self.total - self.done) / rate)} left"
 
 
 class _Bar:
@@ -228,7 +228,8 @@ def _joined(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """`12 s`, `3:05`, `1:02:03`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

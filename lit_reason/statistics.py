@@ -1,5 +1,5 @@
 """Intervals for what is reported: Wilson for one share, the percentile bootstrap for means and for paired
-differences.
+differences, Newcombe's for differences of two samples, Student's t over seeds.
 """
 
 from __future__ import annotations
@@ -72,6 +72,39 @@ def paired_bootstrap_difference(
         raise ValueError(f"paired values need equal lengths, found {len(before)} and {len(after)}")
     differences = after - before
     return float(differences.mean()), bootstrap_interval(differences, seed=seed, n_resamples=n_resamples, level=level)
+
+
+def independent_difference(a: float, ci_a: Interval, b: float, ci_b: Interval) -> Interval:
+    """The 95 % interval of b - a for two separate samples, from the interval of each (Newcombe, 1998, method 10, which
+    takes Wilson intervals of shares; Zou and Donner, 2008, for any two).
+
+    Raises:
+        ValueError: an interval does not hold its value.
+    """
+    for value, (low, high) in ((a, ci_a), (b, ci_b)):
+        if not low <= value <= high:
+            raise ValueError(f"the interval [{low}, {high}] does not hold its value {value}")
+    below = math.hypot(b - ci_b[0], ci_a[1] - a)
+    above = math.hypot(ci_b[1] - b, a - ci_a[0])
+    return b - a - below, b - a + above
+
+
+def seed_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval:
+    """Student's t interval of the mean over a few runs that differ in their seed.
+
+    Raises:
+        ValueError: fewer than two values, or one is not a finite number.
+    """
+    from scipy.stats import t
+
+    sample = _checked(values)
+    _standard_score(level)
+    if len(sample) < 2:
+        raise ValueError("an interval over seeds needs at least two of them")
+    spread = float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    half = float(t.ppf((1 + level) / 2, len(sample) - 1)) * spread
+    centre = float(sample.mean())
+    return centre - half, centre + half
 
 
 def _standard_score(level: float) -> float:

@@ -88,6 +88,10 @@ class Checker:
         result.setdefault("run", {}).setdefault("name", self.request.default_name)
         return with_defaults(result)  # added last: they are ours, so they need no check
 
+    def arguments(self, target: Any) -> dict[str, Any]:
+        """The settings as arguments of one function: names known, values of their types, nothing required missing."""
+        return self._group(self.settings.values, target, ())
+
     def _known_top_level(self, values: Mapping[str, Any], known: Mapping[str, Any], roots: Mapping[str, Any]) -> None:
         for key in values:
             if key in known:

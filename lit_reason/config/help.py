@@ -66,7 +66,7 @@ def command_help(request: Request) -> str:
 
     parts = [f"train.py {request.command}: {COMMANDS[request.command]}"]
     parts += [_named(request, "model", "LightningModule"), _named(request, "data", "LightningDataModule")]
-    options = _options_of("lit_reason.run_directory.RunSettings", index, "run", request)
+    options = declared_options("lit_reason.run_directory.RunSettings", index, "run", request)
     parts.append(_section("run (where, and from which seed)", options))
     parts.append(_RULES.format(built_in=", ".join(names())))
     return "\n\n".join(parts)
@@ -84,7 +84,7 @@ def _named(request: Request, key: str, base: str) -> str:
     if full is None:
         problem, close = index.problem(str(name), base)
         raise UserMistakes([Mistake(key, problem, name, close, request.settings.origin((key,)))])
-    options = _options_of(full, index, key, request)
+    options = declared_options(full, index, key, request)
     return _section(f"{key}: {full.rpartition('.')[2]} -- {_summary(full, index)}", options)
 
 
@@ -92,15 +92,15 @@ def _topic(topic: str, index: ClassIndex) -> str:
     """Options of the Trainer, or of any class by name (a callback, a logger, a module)."""
     if topic == "trainer":
         full = "lightning.pytorch.trainer.trainer.Trainer"
-        return _section("trainer: Lightning's Trainer", _options_of(full, index, "trainer", None))
+        return _section("trainer: Lightning's Trainer", declared_options(full, index, "trainer", None))
     found = index.class_path(topic)
     if found is None:
         names = ["trainer", *index.ours, *index.lightning]
         raise UserMistakes([Mistake("--help", "no such topic", topic, nearest(topic, names))])
-    return _section(f"{found} -- {_summary(found, index)}", _options_of(found, index, "", None))
+    return _section(f"{found} -- {_summary(found, index)}", declared_options(found, index, "", None))
 
 
-def _options_of(
+def declared_options(
     class_path: str, index: ClassIndex, prefix: str, request: Request | None
 ) -> Iterator[tuple[str, Option, Any]]:
     """`(dotted key, option, value in the given configuration or ...)`, nested groups in place of their dataclass."""
@@ -114,7 +114,7 @@ def _options_of(
         yield key, option, value
         nested = _dataclass_of(option.annotation, module)
         if nested:
-            yield from _options_of(nested, index, key, request)
+            yield from declared_options(nested, index, key, request)
 
 
 def _declaration(class_path: str) -> tuple[str, ast.ClassDef] | None:

@@ -15,7 +15,8 @@ COMMANDS = {
     "test": "evaluate on the test questions",
     "predict": "run the module's predictions",
     "prepare": "only build and cache the data, and show one training row",
-    "report": "rebuild report.html of a run directory",
+    "study": "all runs of a study, in order, with its tables and claims at the end",
+    "report": "rebuild report.html of a run or study, or compare two runs",
 }
 
 

@@ -24,6 +24,7 @@ from lit_reason.config.launch import Launcher
 from lit_reason.config.mistakes import Mistake, UserMistakes, display_path
 from lit_reason.config.noise import quiet
 from lit_reason.config.request import Request
+from lit_reason.config.sources import Settings
 from lit_reason.metrics_csv import MetricsCSV
 
 _RUN_VARIABLE = "LIT_REASON_RUN"
@@ -51,6 +52,23 @@ def run_checked(request: Request, checker: Checker, values: dict[str, Any], argv
     if session.run is None or request.command == "prepare" or not is_main_process():
         return None
     return session.run.path
+
+
+def mistakes_of(request: Request) -> list[Mistake]:
+    """Everything that this command line would be refused for before its run begins, without running it."""
+    checker = Checker(request)
+    values = checker.checked()
+    found: list[Mistake] = []
+
+    def choose(config: dict[str, Any]) -> None:
+        found.extend(_all_mistakes(checker, request.settings, config))
+
+    with quiet():
+        try:
+            Launcher(request.command, values, choose)
+        except ArgumentError as error:
+            found.extend(checker.mistakes or [Mistake("", _innermost_reason(error))])
+    return found
 
 
 def is_main_process() -> bool:
@@ -85,11 +103,8 @@ class _Session:
 
     def choose(self, config: dict[str, Any]) -> rd.RunDirectory | None:
         """The run directory of a complete configuration; None stops after `--print_config`."""
-        settings, mistakes = self.request.settings, list(self.checker.mistakes)
-        mistakes += cross_checks.class_checks(self.checker.groups, config, settings, mistakes)
-        mistakes += cross_checks.machine_checks(config, settings)
-        mistakes += cross_checks.backbone_checks(config, settings)
-        _raise(mistakes)
+        settings = self.request.settings
+        _raise(_all_mistakes(self.checker, settings, config))
         if self.request.print_config:
             sys.stdout.write(rd.as_yaml(config))
             return None
@@ -124,6 +139,14 @@ class _Session:
         _say(f"run directory: {display_path(run.path)}")
         handed = [str(run.path), str(run.checkpoint) if run.checkpoint else None, run.continued]
         os.environ[_RUN_VARIABLE] = f"{os.getpid()} {json.dumps(handed)}"
+
+
+def _all_mistakes(checker: Checker, settings: Settings, config: dict[str, Any]) -> list[Mistake]:
+    """What the checker found, and what a complete configuration shows."""
+    mistakes = list(checker.mistakes)
+    mistakes += cross_checks.class_checks(checker.groups, config, settings, mistakes)
+    mistakes += cross_checks.machine_checks(config, settings)
+    return mistakes + cross_checks.backbone_checks(config, settings)
 
 
 def _holds_nothing(run: Path) -> bool:

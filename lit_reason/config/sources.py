@@ -51,11 +51,11 @@ class Settings:
         self.unreadable |= loaded is None
         if loaded is not None:
             values, origins = loaded
-            self._add(values, lambda raw: _closest(origins, raw))
+            self._add(values, lambda raw: closest(origins, raw))
 
     def add_argument(self, key: str, text: str) -> None:
         """Merge one `--key text` of the command line."""
-        value: Any = _plain(text)
+        value: Any = plain_text(text)
         for part in reversed(key.split(".")):
             value = {part: value}
         self._add(value, lambda raw: COMMAND_LINE)
@@ -63,7 +63,7 @@ class Settings:
     def origin(self, path: Path_) -> Origin | None:
         """Where a key, or the nearest key above it, was written."""
         path = tuple(part for part in path if part not in _CLASS_KEYS)
-        return _closest(self.origins, path)
+        return closest(self.origins, path)
 
     def get(self, *path: str, default: Any = None) -> Any:
         """A value by path without `init_args`, as in `get("model", "backbone", "name")`."""
@@ -261,7 +261,7 @@ def _constructed(
     return result
 
 
-def _plain(text: str) -> Any:
+def plain_text(text: str) -> Any:
     """A command-line value: text, except null and what is written as a YAML list or mapping (types are applied
     later)."""
     if text in ("null", "~", ""):
@@ -278,7 +278,8 @@ def _names_class(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
 
 
-def _closest(origins: Mapping[Path_, Origin | None], path: Path_) -> Origin | None:
+def closest(origins: Mapping[Path_, Origin | None], path: Path_) -> Origin | None:
+    """Where a key, or the nearest key above it, was written."""
     while path and path not in origins:
         path = path[:-1]
     return origins.get(path)
