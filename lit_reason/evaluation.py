@@ -59,7 +59,8 @@ def evaluate(
     """Ask every question `settings.n` times and grade each answer with each grader, keeping all of it in the pool.
 
     `questions` may be part of the pool's: each of several processes passes its own share. Samples for questions that
-    were not asked and grades for samples that do not exist are ignored and counted.
+    were not asked and grades for samples that do not exist are ignored and counted, and so is what a sampler says that
+    it could not get (`sampler.dropped`, where it has one).
     """
     check_unique(questions)
     result = Evaluation()
@@ -93,6 +94,8 @@ def _sample_missing(
         result.dropped["samples for unknown questions ignored"] += len(batch) - len(known)
         pool.append_samples(known)
         result.n_sampled += len(known)
+    # Samplers that may fail count why; what they left out is also among the missing answers.
+    result.dropped.update(getattr(sampler, "dropped", {}))
 
 
 def _grade_missing(

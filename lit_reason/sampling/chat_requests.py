@@ -189,7 +189,7 @@ class Requests:
 
         reason, fault, detail = "broken reply", "endpoint", str(error)
         if isinstance(error, openai.APIStatusError):
-            reason = f"HTTP {error.status_code}"
+            reason, detail = f"HTTP {error.status_code}", error.response.text  # servers word their errors in many ways
             fault = "setup" if error.status_code in REFUSED else "endpoint"
             if error.status_code in UNSUITABLE:
                 fault = "question"
