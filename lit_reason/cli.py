@@ -79,6 +79,9 @@ def _run(request: Request, argv: list[str]) -> int:
     """Check everything, run the command in its run directory, and report."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # classes of the user's own are found where the command is typed
+    from lit_reason.config.noise import delay_bars
+
+    delay_bars()
     from lit_reason.config.checks import Checker
     from lit_reason.config.session import run_checked
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 TRAINER: dict[str, Any] = {
+    "enable_model_summary": False,  # a table of one row; `ModelSize` says the same in one line
     "num_sanity_val_steps": 0,  # a sanity check would sample a whole evaluation before the first step
     "reload_dataloaders_every_n_epochs": 1,  # each epoch is planned anew from (seed, epoch)
     "use_distributed_sampler": False,  # the planner shares rows out itself, exactly once
@@ -18,6 +19,7 @@ TRAINER: dict[str, Any] = {
 CALLBACKS: dict[str, dict[str, Any]] = {
     "callbacks.random_state.RandomState": {},
     "callbacks.finite_loss.FiniteLoss": {},
+    "callbacks.model_size.ModelSize": {},
     "callbacks.throughput.Throughput": {},
     "callbacks.progress.Progress": {},
     "callbacks.checkpoints.Checkpoints": {},

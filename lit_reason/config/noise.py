@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +23,16 @@ _WARNINGS = (
     r".*treespec, LeafSpec.*",
     r".*does not have many workers which may be a bottleneck.*",
     r".*The number of training batches .* is smaller than the logging interval.*",
+    r".*`is_gradient_checkpointing` is deprecated.*",  # peft asks transformers for it
 )
 RESUMES_ITSELF = r".*your dataloader is not resumable.*"
 """Said of every loader without a state of its own; untrue where the DataModule restores its position."""
+
+
+def delay_bars() -> None:
+    """Let bars of a moment, as transformers draws for loading and writing weights, stay away: one appears after three
+    seconds. tqdm reads this when it is imported, so call it before."""
+    os.environ.setdefault("TQDM_DELAY", "3")
 
 
 class _LeftOut(logging.Filter):
