@@ -35,27 +35,27 @@ class VoteRule(ABC):
 
     @abstractmethod
     def scores(self, ballots: Ballots) -> np.ndarray:
-        """float [R, G]: the score of each answer; -inf for an answer without samples."""
+        """float [G, R]: the score of each answer; -inf for an answer without samples."""
 
     def chances(self, ballots: Ballots) -> np.ndarray:
-        """float [R, G]: the chance that an answer wins when ties are broken at random; 0 in a row without answers."""
+        """float [G, R]: the chance that an answer wins when ties are broken at random; 0 in a vote without answers."""
         tied = best_answers(self.scores(ballots))
-        return tied / np.maximum(tied.sum(axis=1, keepdims=True), 1)
+        return tied / np.maximum(tied.sum(axis=0), 1)
 
     def winners(self, ballots: Ballots) -> np.ndarray:
         """int [R]: the answer that wins by the written rule, -1 without one."""
         tied = best_answers(self.scores(ballots))
         for values in self.preferences(ballots):
             tied = narrow(tied, values)
-        return np.where(tied.any(axis=1), tied.argmax(axis=1), -1)
+        return np.where(tied.any(axis=0), tied.argmax(axis=0), -1)
 
     def preferences(self, ballots: Ballots) -> list[np.ndarray]:
-        """What decides a tie, most important first, each [R, G], smaller is better."""
+        """What decides a tie, most important first, each [G, R], smaller is better."""
         return [-ballots.counts, ballots.mean_lengths, ballots.first]
 
     def tokens(self, ballots: Ballots) -> np.ndarray:
         """float [R]: tokens generated before the vote can be held."""
-        return ballots.lengths.sum(axis=1)
+        return ballots.lengths.sum(axis=0)
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,10 @@ class CentredMajority(VoteRule):
         return votes.centred_vote(answer_keys(grades), _lengths(samples), self.beta)
 
     def scores(self, ballots: Ballots) -> np.ndarray:
-        n = np.maximum(ballots.voting.sum(axis=1, keepdims=True), 1)
-        centre = np.where(ballots.voting, ballots.lengths, 0).sum(axis=1, keepdims=True) / n
+        n = np.maximum(ballots.voting.sum(axis=0), 1)
+        centre = np.where(ballots.voting, ballots.lengths, 0).sum(axis=0) / n
         away = np.where(ballots.voting, ballots.lengths - centre, 0)
-        spread = np.sqrt((away**2).sum(axis=1, keepdims=True) / n)
+        spread = np.broadcast_to(np.sqrt((away**2).sum(axis=0) / n), ballots.counts.shape)
         distance = np.where(ballots.standing, ballots.mean_lengths, centre) - centre
         z = np.divide(distance, spread, out=np.zeros_like(distance), where=spread > 0)
         return _standing(ballots, ballots.counts * np.exp(-self.beta * z))
@@ -179,7 +179,8 @@ class ShortM(VoteRule):
         return votes.short_m_vote(answer_keys(grades), _lengths(samples), self.m)
 
     def scores(self, ballots: Ballots) -> np.ndarray:
-        return _standing(self._voters(ballots), self._voters(ballots).counts)
+        voters = self._voters(ballots)
+        return _standing(voters, voters.counts)
 
     def preferences(self, ballots: Ballots) -> list[np.ndarray]:
         return super().preferences(self._voters(ballots))
@@ -224,7 +225,7 @@ class RandomSample(VoteRule):
         return _standing(ballots, ballots.counts)
 
     def chances(self, ballots: Ballots) -> np.ndarray:
-        return ballots.counts / np.maximum(ballots.counts.sum(axis=1, keepdims=True), 1)
+        return ballots.counts / np.maximum(ballots.counts.sum(axis=0), 1)
 
     def winners(self, ballots: Ballots) -> np.ndarray:
         raise AggregationError("a random sample has no written rule: use its chances")
@@ -321,13 +322,14 @@ class ComplexityVote(VoteRule):
         return votes.complexity_vote(answer_keys(grades), steps, self.k, lengths=_lengths(samples))
 
     def scores(self, ballots: Ballots) -> np.ndarray:
-        return _standing(self._voters(ballots), self._voters(ballots).counts)
+        voters = self._voters(ballots)
+        return _standing(voters, voters.counts)
 
     def preferences(self, ballots: Ballots) -> list[np.ndarray]:
         return super().preferences(self._voters(ballots))
 
     def _voters(self, ballots: Ballots) -> Ballots:
-        half = np.maximum(1, ballots.present.sum(axis=1, keepdims=True) // 2)
+        half = np.maximum(1, ballots.present.sum(axis=0) // 2)
         return _best_samples(ballots, -ballots.known(ballots.steps, "number of steps"), self.k or half)
 
 
@@ -373,25 +375,23 @@ def _standing(ballots: Ballots, scores: np.ndarray) -> np.ndarray:
 
 def _best_samples(ballots: Ballots, keys: np.ndarray, m: int | np.ndarray) -> Ballots:
     """Only the m voting samples of smallest key vote, earlier ones first where keys are equal."""
-    order = np.argsort(np.where(ballots.voting, keys, np.inf), axis=1, kind="stable")
+    order = np.argsort(np.where(ballots.voting, keys, np.inf), axis=0, kind="stable")
     ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(order.shape[1])[None, :], axis=1)
+    np.put_along_axis(ranks, order, np.arange(len(order))[:, None], axis=0)
     return ballots.only(ranks < m)
 
 
 def _tokens_until(ballots: Ballots, m: int) -> np.ndarray:
-    """Tokens generated until the m-th voting sample has ended, all samples of a row running side by side."""
-    ended = np.sort(np.where(ballots.voting, ballots.lengths, np.inf), axis=1)
-    last = ended[:, m - 1 : m] if m <= ended.shape[1] else np.full((len(ended), 1), np.inf)
-    return np.minimum(ballots.lengths, last).sum(axis=1)
+    """Tokens generated until the m-th voting sample has ended, all samples of a vote running side by side."""
+    ended = np.sort(np.where(ballots.voting, ballots.lengths, np.inf), axis=0)
+    last = ended[m - 1] if m <= len(ended) else np.inf
+    return np.minimum(ballots.lengths, last).sum(axis=0)
 
 
 def _medians(ballots: Ballots, lengths: np.ndarray) -> np.ndarray:
-    medians = np.full((len(lengths), ballots.n_answers), np.inf)
-    for answer in range(ballots.n_answers):
-        ordered = np.sort(np.where(ballots.codes == answer, lengths, np.inf), axis=1)
-        count = ballots.counts[:, answer]
-        middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2], axis=1)
-        pair = np.take_along_axis(ordered, np.minimum(middle, ordered.shape[1] - 1), axis=1)
-        medians[:, answer] = np.where(count > 0, pair.mean(axis=1), np.inf)
+    medians = np.full(ballots.counts.shape, np.inf)
+    for answer, count in enumerate(ballots.counts):
+        ordered = np.sort(np.where(ballots.codes == answer, lengths, np.inf), axis=0)
+        middle = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(ordered) - 1)])
+        medians[answer] = np.take_along_axis(ordered, middle, axis=0).mean(axis=0)
     return medians

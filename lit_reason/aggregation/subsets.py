@@ -29,7 +29,7 @@ RANDOM_SUBSETS = 2_000
 
 Ties = Literal["random", "rule"]
 
-_CELLS_AT_ONCE = 1 << 21  # samples of all subsets held in memory
+_CELLS_AT_ONCE = 1 << 18  # samples of all subsets: arrays of 2 MB, which stay in the cache
 
 
 @dataclass(frozen=True)
@@ -81,22 +81,15 @@ def accuracy_at_k(
         exact &= all_counted
         for part, ballots in _blocks(table, rows, places, chosen):
             for i, rule in enumerate(rules):
-                by_subset = (_right(rule, ballots, ties), rule.tokens(ballots), _is_tied(rule, ballots))
-                for target, found in zip((values, tokens, tied), by_subset, strict=True):
+                for target, found in zip((values, tokens, tied), _outcome(rule, ballots, ties), strict=True):
                     target[i, part] = found.reshape(len(part), -1).mean(axis=1)
     return [AtK(rule.name, k, values[i], tokens[i], tied[i], exact) for i, rule in enumerate(rules)]
 
 
 def accuracy(table: VoteTable, rules: Sequence[VoteRule], *, ties: Ties = "random") -> list[AtK]:
     """Every rule over all samples of each question; `k` is the number of samples of the question that has most."""
-    ballots = table.ballots
-    return [
-        AtK(
-            rule.name, table.codes.shape[1], _right(rule, ballots, ties), rule.tokens(ballots),
-            _is_tied(rule, ballots), True,
-        )
-        for rule in rules
-    ]  # fmt: skip
+    n = table.codes.shape[1]
+    return [AtK(rule.name, n, *_outcome(rule, table.ballots, ties), exact=True) for rule in rules]
 
 
 def accuracy_at_tokens(curve: Sequence[AtK], tokens: float) -> float | None:
@@ -116,17 +109,15 @@ def compare(a: AtK, b: AtK, *, seed: int = 0) -> tuple[float, tuple[float, float
     return paired_bootstrap_difference(a.values, b.values, seed=seed)
 
 
-def _right(rule: VoteRule, ballots: Ballots, ties: Ties) -> np.ndarray:
-    """float [R]: the chance of a right answer."""
-    if ties == "random":
-        return (rule.chances(ballots) * ballots.right).sum(axis=1)
-    winners = rule.winners(ballots)
-    picked = np.take_along_axis(ballots.right, np.maximum(winners, 0)[:, None], axis=1)[:, 0]
-    return np.where(winners >= 0, picked, False).astype(np.float64)
-
-
-def _is_tied(rule: VoteRule, ballots: Ballots) -> np.ndarray:
-    return (rule.chances(ballots) > 0).sum(axis=1) > 1
+def _outcome(rule: VoteRule, ballots: Ballots, ties: Ties) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """float [R] each: the chance of a right answer, the tokens, and whether several answers could have won."""
+    chances = rule.chances(ballots)
+    right = (chances * ballots.right).sum(axis=0)
+    if ties == "rule":
+        winners = rule.winners(ballots)
+        picked = np.take_along_axis(ballots.right, np.maximum(winners, 0)[None, :], axis=0)[0]
+        right = (picked & (winners >= 0)).astype(np.float64)
+    return right, rule.tokens(ballots), ((chances > 0).sum(axis=0) > 1).astype(np.float64)
 
 
 def _check_k(table: VoteTable, k: int) -> None:
@@ -147,25 +138,19 @@ def _equal_sizes(table: VoteTable) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _subsets(n: int, k: int, seed: int) -> tuple[np.ndarray, bool]:
-    """bool [subsets, n], k of them true in each row; and whether these are all."""
+    """int [subsets, k], k of n places in rising order; and whether these are all."""
     if math.comb(n, k) <= MOST_SUBSETS:
-        members = np.array(list(combinations(range(n), k)))
-    else:
-        noise = np.random.default_rng([seed, n, k]).random((RANDOM_SUBSETS, n))
-        members = np.argpartition(noise, k - 1, axis=1)[:, :k]
-    chosen = np.zeros((len(members), n), dtype=bool)
-    np.put_along_axis(chosen, members, True, axis=1)
-    return chosen, math.comb(n, k) <= MOST_SUBSETS
+        return np.array(list(combinations(range(n), k))), True
+    noise = np.random.default_rng([seed, n, k]).random((RANDOM_SUBSETS, n))
+    return np.sort(np.argpartition(noise, k - 1, axis=1)[:, :k], axis=1), False
 
 
 def _blocks(
     table: VoteTable, rows: np.ndarray, places: np.ndarray, chosen: np.ndarray
 ) -> Iterator[tuple[np.ndarray, Ballots]]:
     """Questions, as many as fit into memory at once, with one vote for each of their subsets."""
-    width = table.codes.shape[1]
-    at_once = max(1, _CELLS_AT_ONCE // (len(chosen) * width))
+    at_once = max(1, _CELLS_AT_ONCE // chosen.size)
     for start in range(0, len(rows), at_once):
-        part, where = rows[start : start + at_once], places[start : start + at_once]
-        kept = np.zeros((len(part), len(chosen), width), dtype=bool)
-        kept[np.arange(len(part))[:, None, None], np.arange(len(chosen))[None, :, None], where[:, None, :]] = chosen
-        yield part, table.ballots_of(np.repeat(part, len(chosen)), kept.reshape(-1, width))
+        part = rows[start : start + at_once]
+        members = places[start : start + at_once][:, chosen]  # [questions, subsets, k]
+        yield part, table.ballots_of(np.repeat(part, len(chosen)), members.reshape(-1, chosen.shape[1]).T)

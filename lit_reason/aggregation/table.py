@@ -66,18 +66,18 @@ class VoteTable:
     @cached_property
     def ballots(self) -> Ballots:
         """One vote a question over all its samples."""
-        return self.ballots_of(np.arange(len(self.questions)))
+        everything = np.arange(self.codes.shape[1])[:, None]
+        return self.ballots_of(np.arange(len(self.questions)), everything)
 
-    def ballots_of(self, rows: np.ndarray, kept: np.ndarray | None = None) -> Ballots:
-        """One vote for each of `rows` (int [R], may repeat), over the samples `kept` (bool [R, n]) or all of them."""
-        present = self.present[rows] if kept is None else self.present[rows] & kept
+    def ballots_of(self, rows: np.ndarray, places: np.ndarray) -> Ballots:
+        """R votes: the i-th of question `rows[i]` (int [R]) over the samples at `places` (int [n, R] or [n, 1])."""
 
         def of(values: np.ndarray | None) -> np.ndarray | None:
-            return None if values is None else values[rows]
+            return None if values is None else values[rows, places]
 
         return Ballots(
-            np.where(present, self.codes[rows], -1), present, np.where(present, self.lengths[rows], 0.0),
-            self.answer_ids.shape[1], self.right_answers[rows], self.answer_ids[rows],
+            self.codes[rows, places], self.present[rows, places], self.lengths[rows, places],
+            self.answer_ids.shape[1], self.right_answers[rows].T, self.answer_ids[rows].T,
             of(self.logprobs), of(self.rewards), of(self.steps),
         )  # fmt: skip
 
