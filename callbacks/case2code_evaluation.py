@@ -18,6 +18,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from lit_reason.answers import Answers, read_pools, write_examples, write_pools
+from lit_reason.case2code.deduction import DeductionGrader
 from lit_reason.case2code.grader import CaseGrader
 from lit_reason.case2code.metrics import Metric, summarise
 from lit_reason.chat import Chat
@@ -88,7 +89,8 @@ class Case2CodeEvaluation(Callback):
         instruction_prompt: in validate and test, ask as one asks an untrained model.
         human_eval: how many of HumanEval's problems are asked as well; 164 is all of them.
         human_eval_tokens: length limit of an answer to these.
-        grader: runs the answers; null takes its defaults.
+        human_eval_grader: runs these answers; null takes its defaults.
+        grader: judges the answers; null is `CaseGrader`, which runs them.
         batch_size: answers generated at once.
         merge_adapter: merge a LoRA adapter into a copy of the base weights while generating, which more than doubles
             the speed; the rounding is that of a merged export.
@@ -107,7 +109,8 @@ class Case2CodeEvaluation(Callback):
         instruction_prompt: bool = False,
         human_eval: NonNegativeInt = 0,
         human_eval_tokens: PositiveInt = 512,
-        grader: CaseGrader | None = None,
+        human_eval_grader: HumanEvalGrader | None = None,
+        grader: CaseGrader | DeductionGrader | None = None,
         batch_size: PositiveInt = 64,
         merge_adapter: bool = True,
         pools: str = "pools",
@@ -118,7 +121,8 @@ class Case2CodeEvaluation(Callback):
         self.settings = [greedy, *filter(None, [sampled])]
         self.before, self.instruction_prompt = before, instruction_prompt
         self.human_eval, self.human_eval_tokens = human_eval, human_eval_tokens
-        self.grader = grader or CaseGrader()
+        self.grader: Grader = grader or CaseGrader()
+        self.human_eval_grader = human_eval_grader or HumanEvalGrader()
         self.merge_adapter = merge_adapter
         self.batch_size, self.pools, self.n_examples = batch_size, Path(pools), n_examples
         self._measured_after = False
@@ -201,9 +205,8 @@ class Case2CodeEvaluation(Callback):
             found.append(Examination(questions, asked, chat, self.grader, self.settings))
         if self.human_eval:
             problems = human_eval_questions(self.human_eval)
-            grader = HumanEvalGrader(self.grader.workers, allow_unprotected=self.grader.allow_unprotected)
             settings = [replace(one, max_new_tokens=self.human_eval_tokens) for one in self.settings]
-            found.append(Examination(problems, problems, own, grader, settings, SOURCE))
+            found.append(Examination(problems, problems, own, self.human_eval_grader, settings, SOURCE))
         return found
 
     def _answers(

@@ -1,7 +1,7 @@
 """Planted functions: templates with random constants, names and inputs, so that only the cases tell what to write.
 
-They measure induction alone: a name says nothing, and no body of one split occurs in another. Running them needs no
-sandbox, because the only code that is run here is our own.
+They measure induction alone: a name says nothing unless it is asked to, and no body of one split occurs in another.
+Running them needs no sandbox, because the only code that is run here is our own.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class PlantedSettings:
         families: Names of the families; null means all.
         n_cases: Cases of a function.
         n_shown: How many of them prompts may show; the rest stays hidden.
+        telling_names: Begin a function's name with that of its family, to see how much a model relies on names.
         seed: Seed of constants, names and inputs.
     """
 
@@ -48,12 +49,18 @@ class PlantedSettings:
     families: list[str] | None = None
     n_cases: PositiveInt = 10
     n_shown: PositiveInt = 6
+    telling_names: bool = False
     seed: int = 0
 
     def functions(self, split: SplitName) -> list[Function]:
         """All functions of one split."""
         n = {"train": self.n_train, "val": self.n_val, "test": self.n_test}[split]
-        return list(planted(n, self.seed, self.families, split=split, n_cases=self.n_cases, n_shown=self.n_shown))
+        return list(
+            planted(
+                n, self.seed, self.families,
+                split=split, n_cases=self.n_cases, n_shown=self.n_shown, telling_names=self.telling_names,
+            )
+        )  # fmt: skip
 
     def problems(self) -> list[tuple[str, str]]:
         """(key, message) for every setting that contradicts another or names what does not exist."""
@@ -76,6 +83,7 @@ def planted(
     split: SplitName = "train",
     n_cases: int = 10,
     n_shown: int = 6,
+    telling_names: bool = False,
 ) -> Iterator[Function]:
     """Yield `n` planted functions of `split`, cycling through `families` (all by default) in equal shares.
 
@@ -95,6 +103,8 @@ def planted(
         constants, body = _draw_body(family, rng, split, seen)
         cases = _cases(family, constants, rng, n_cases)
         code_names = rng.sample(names, 1 + family.n_params)
+        if telling_names:
+            code_names[0] = f"{family.name}_{code_names[0]}"
         code = render(family, constants, code_names)
         yield _function(f"planted-{split}-{seed}-{i}", family, code, code_names, cases, n_shown, body)
 

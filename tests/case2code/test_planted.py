@@ -120,3 +120,11 @@ def test_mistakes_are_named() -> None:
         "families",
         "families",
     ]
+
+
+def test_names_tell_the_family_where_that_is_asked() -> None:
+    telling = PlantedSettings(n_train=150, telling_names=True).functions("train")
+    plain = PlantedSettings(n_train=150).functions("train")
+    for one, other in zip(telling, plain, strict=True):
+        assert one.name == f"{one.family}_{other.name}"
+        assert (one.body, one.cases, one.params) == (other.body, other.cases, other.params)

@@ -1,0 +1,69 @@
+"""A small tokenizer for models that learn Case2Code from random weights: bytes, and merges for what prompts repeat.
+
+Merges are learned from the fixed words of prompts and programs alone, never from names, constants or inputs, and none
+joins letters to other signs. So names stay spelled out, alike wherever they stand, and a model that has learned to copy
+names copies those that it has never seen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+from lit_reason.case2code.families import FAMILIES
+from lit_reason.case2code.prompts import build_target
+from lit_reason.case2code.wordings import (
+    HEADERS,
+    INSTRUCTIONS,
+    LAYOUTS,
+    NAME_LINES,
+    SHORT_INSTRUCTION,
+    SHORT_LAYOUT,
+)
+from lit_reason.files import atomic_folder
+
+FRAGMENTS = ("\n```python\ndef ", "):\n    return ", "\n```")
+"""One token each: they frame nearly every program."""
+
+_LEAD_INS = ("", "Here is the function:")
+
+
+def write_tokenizer(out: Path, vocab_size: int = 512) -> Path:
+    """Write the tokenizer into the folder `out`, for `backbone.tokenizer`; what `python train.py study` calls."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(r"[A-Za-z]+|[^A-Za-z]+"), "isolated")
+    as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, as_bytes])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=["<|end|>", "<|pad|>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(fixed_texts(), trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
+    fast.add_tokens(list(FRAGMENTS))
+    with atomic_folder(Path(out)) as temporary:
+        fast.save_pretrained(temporary)
+    return Path(out)
+
+
+def fixed_texts() -> Iterator[str]:
+    """Every target and every part of a prompt, with nothing in the place of names, constants, inputs and outputs."""
+    for family in FAMILIES.values():
+        for lead_in in _LEAD_INS:
+            yield "\n" + build_target(_emptied(family.template), lead_in)
+    for layout in (*LAYOUTS.values(), SHORT_LAYOUT):
+        yield from [_emptied(layout.case) + layout.between] * len(FAMILIES)
+    for text in (SHORT_INSTRUCTION, *INSTRUCTIONS, *HEADERS, *NAME_LINES):
+        yield _emptied(text) + "\n"
+
+
+def _emptied(template: str) -> str:
+    return Formatter().vformat(template, (), defaultdict(str))
