@@ -174,9 +174,16 @@ class SamplePool:
 
     def compact(self) -> None:
         """Put the part files of each kind together; other processes may read and write meanwhile."""
-        graders, judges = self.graders(), sorted(unquote(path.name) for path in self.folder.glob("judge/*/"))
-        for parts in (self._samples(), *map(self._grades, graders), *map(self._judgements, judges)):
+        for parts in self._all():
             parts.compact()
+
+    def n_files(self) -> int:
+        """How many part files hold the pool's rows."""
+        return sum(parts.n_files() for parts in self._all())
+
+    def _all(self) -> list[PartFiles]:
+        judges = (unquote(path.name) for path in self.folder.glob("judge/*/"))
+        return [self._samples(), *map(self._grades, self.graders()), *map(self._judgements, judges)]
 
     def _samples(self) -> PartFiles:
         return PartFiles(self.folder / "samples", Sample, _SAMPLE_KEY)
@@ -278,3 +285,11 @@ def _matches(samples: pa.Table, grades: pa.Table) -> pa.Array:
     inside = rows < len(there)
     missing[inside] = there[rows[inside]] != wanted[inside]
     return pa.array(rows, mask=missing)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from lit_reason.pool_commands import main
+
+    sys.exit(main())
