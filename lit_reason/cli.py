@@ -65,13 +65,34 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _report(arguments: list[str]) -> int:
-    """`train.py report RUN_DIR`"""
-    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
-        problem = "report needs one run directory, as in: train.py report runs/NAME/ID"
-        raise UserMistakes([Mistake("", problem, " ".join(arguments), None, COMMAND_LINE)])
+    """`train.py report DIR`, or `train.py report --compare RUN_A RUN_B`"""
+    compares, folders = "--compare" in arguments, [Path(word) for word in arguments if word != "--compare"]
+    usage = "train.py report RUN_OR_STUDY_DIR, or train.py report --compare RUN_A RUN_B"
+    if set(arguments) & {"-h", "--help"}:
+        print(f"usage: {usage}")
+        return OK
+    if len(folders) != 1 + compares or not all(folder.is_dir() for folder in folders):
+        wanted = "two run directories" if compares else "one run or study directory"
+        raise UserMistakes([Mistake("", f"report needs {wanted}: {usage}", " ".join(arguments), None, COMMAND_LINE)])
+    if compares:
+        return _compare(*folders)
     from lit_reason.report import write_report
 
-    print(f"report: {display_path(write_report(Path(arguments[0])))}")
+    print(f"report: {display_path(write_report(folders[0]))}")
+    return OK
+
+
+def _compare(a: Path, b: Path) -> int:
+    """Print two runs beside each other and leave the page in the second one's directory."""
+    from rich.console import Console
+
+    from lit_reason.report import write_comparison
+    from lit_reason.report.compare import compare, table_of
+
+    comparison = compare(a, b)
+    print(f"A: {comparison.a}\nB: {comparison.b}")
+    Console().print(table_of(comparison))
+    print(f"{comparison.summary()}\ncomparison: {display_path(write_comparison(comparison, b / 'compare.html'))}")
     return OK
 
 

@@ -90,8 +90,9 @@ def judged(
     low, high = measured.ci95
     holds = (above is None or low > above) and (below is None or high < below)
     fails = (above is not None and high <= above) or (below is not None and low >= below)
-    bounds = [f"above {above:g}"] * (above is not None) + [f"below {below:g}" if below is not None else ""]
-    wanted = " and ".join(filter(None, bounds))
+    bounds = {"above": above, "below": below}
+    texts = [f"{side} {replace(measured, value=x).text()}" for side, x in bounds.items() if x is not None]
+    wanted = " and ".join(texts)
     where = "lies" if holds else "does not lie" if fails else "does not lie wholly"
     verdict: Verdict = "replicated" if holds else "not replicated"
     return Claim(text, source, published, measured, verdict, f"the interval {where} {wanted}")

@@ -1,14 +1,16 @@
-"""The report's figures: from a run to drawings, each once wide and once narrow for a phone."""
+"""A run page's figures: from a run to drawings, each once wide and once narrow for a phone."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
-from lit_reason.report import story, svg
+from lit_reason.charts import Chart
+from lit_reason.report import drawing, story, svg
 from lit_reason.report.load import Curve, Run
 from lit_reason.results import Figure
 
@@ -17,25 +19,35 @@ MOST_POINTS = 400
 
 
 @dataclass(frozen=True)
-class Chart:
+class Drawing:
     """One figure in two widths."""
 
     wide: Markup
     narrow: Markup
 
 
-def draw_all(run: Run) -> dict[str, Chart]:
+def draw_all(run: Run) -> dict[str, Drawing]:
     """Every figure that the run has data for, by file name."""
-    drawn = {
+    found = {
         "learning_curve": learning_curve(run),
         "by_family": by_family(run),
         "verdicts": verdicts(run),
         "throughput": throughput(run),
     }
-    return {name: chart for name, chart in drawn.items() if chart is not None}
+    return {name: chart for name, chart in found.items() if chart is not None}
 
 
-def learning_curve(run: Run) -> Chart | None:
+def drawn(chart: Chart) -> Drawing:
+    """What a method described as data, in both widths."""
+    return _both(lambda width: drawing.draw(chart, width))
+
+
+def file_name(title: str) -> str:
+    """A chart's title as the name of a file: `Accuracy against tokens` is `accuracy_against_tokens`."""
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:60] or "chart"
+
+
+def learning_curve(run: Run) -> Drawing | None:
     """Loss over steps, training smoothed over its raw values, and the learning rate below it."""
     training, validation = run.metrics.get("train/loss", []), run.metrics.get("val/loss", [])
     if len(training) < 2:
@@ -51,7 +63,7 @@ def learning_curve(run: Run) -> Chart | None:
     return _both(lambda width: svg.line_chart(panels, "optimizer steps", "Loss and learning rate over steps", width))
 
 
-def throughput(run: Run) -> Chart | None:
+def throughput(run: Run) -> Drawing | None:
     """Tokens a second by kind."""
     styles = {"target": "accent", "prompt": "control", "padding": "second"}
     found = {kind: run.speed.get(f"speed/{kind}_tokens_per_s", []) for kind in styles}
@@ -62,7 +74,7 @@ def throughput(run: Run) -> Chart | None:
     return _both(lambda width: svg.line_chart([panel], "optimizer steps", "Tokens a second, by kind", width))
 
 
-def by_family(run: Run) -> Chart | None:
+def by_family(run: Run) -> Drawing | None:
     """The headline measure for whole splits and for their parts, where it is a share or lies between 0 and 1 anyway."""
     measure = story.headline_measure(run.results)
     families = {split: at for (_, split), at in story.family_table(run.results).rows.items()}
@@ -78,7 +90,7 @@ def by_family(run: Run) -> Chart | None:
     return _both(lambda width: svg.interval_chart(rows, f"{story.words(measure)} by family", width))
 
 
-def verdicts(run: Run) -> Chart | None:
+def verdicts(run: Run) -> Drawing | None:
     """How the answers failed: one bar for each split and moment."""
     shares = story.verdict_shares(run.results)
     if not shares:
@@ -132,5 +144,5 @@ def _part(kind: str, share: float) -> tuple[str, float, str]:
     return tone, share, f"{label}: {100 * share:.1f} %"
 
 
-def _both(draw: Callable[[int], Markup]) -> Chart:
-    return Chart(draw(WIDE), draw(NARROW))
+def _both(draw: Callable[[int], Markup]) -> Drawing:
+    return Drawing(draw(WIDE), draw(NARROW))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lit_reason.charts import Chart, load_charts
 from lit_reason.files import read_jsonl
 from lit_reason.records import Message
 from lit_reason.results import Results
@@ -47,6 +48,7 @@ class Run:
     speed: dict[str, Curve]
     results: Results
     examples: list[Example]
+    charts: list[Chart]
     notes: list[str]
 
 
@@ -63,6 +65,7 @@ def read_run(run_dir: Path) -> Run:
         speed=_curves(run_dir / "speed.csv", notes),
         results=_results(run_dir, notes),
         examples=_examples(run_dir / "examples.jsonl", notes),
+        charts=_charts(run_dir, notes),
         notes=notes,
     )
 
@@ -120,6 +123,14 @@ def _results(run_dir: Path, notes: list[str]) -> Results:
     except (OSError, ValueError) as error:
         notes.append(str(error).replace(f"{run_dir}/", ""))
         return Results()
+
+
+def _charts(run_dir: Path, notes: list[str]) -> list[Chart]:
+    try:
+        return load_charts(run_dir)
+    except (OSError, ValueError) as error:
+        notes.append(str(error).replace(f"{run_dir}/", ""))
+        return []
 
 
 def _examples(path: Path, notes: list[str]) -> list[Example]:

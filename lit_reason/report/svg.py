@@ -93,7 +93,7 @@ def standalone(chart: Markup) -> str:
 def line_chart(panels: Sequence[Panel], x_label: str, title: str, width: int = 720) -> Markup:
     """Panels below each other over one horizontal axis; each has its title and, for two or more lines, a legend."""
     left, right, gap, bottom = 52, width - 10, 36, 34
-    x_of, x_ticks = _scale([x for p in panels for line in p.lines for x, _ in line.points], left, right, tight=True)
+    x_of, x_ticks = scale([x for p in panels for line in p.lines for x, _ in line.points], left, right, tight=True)
     drawn, y = [], 0.0
     for panel in panels:
         y += gap
@@ -103,9 +103,9 @@ def line_chart(panels: Sequence[Panel], x_label: str, title: str, width: int = 7
         x_ticks = x_ticks[::2]
     for tick in x_ticks:
         anchor = "end" if x_of(tick) > right - 12 else "middle"
-        drawn.append(_tick(number(tick), x_of(tick), y + 17, anchor))
-    drawn.append(_tick(x_label, (left + right) / 2, y + bottom - 1, "middle"))
-    return _svg(title, width, y + bottom + 4, drawn)
+        drawn.append(tick_text(number(tick), x_of(tick), y + 17, anchor))
+    drawn.append(tick_text(x_label, (left + right) / 2, y + bottom - 1, "middle"))
+    return frame(title, width, y + bottom + 4, drawn)
 
 
 def interval_chart(rows: Sequence[IntervalRow], title: str, width: int = 720) -> Markup:
@@ -120,15 +120,15 @@ def interval_chart(rows: Sequence[IntervalRow], title: str, width: int = 720) ->
     drawn = []
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         drawn.append(tag("line", x1=x_of(tick), x2=x_of(tick), y1=top, y2=bottom, class_="grid"))
-        drawn.append(_tick(f"{100 * tick:.0f} %", x_of(tick), bottom + 18, "middle"))
+        drawn.append(tick_text(f"{100 * tick:.0f} %", x_of(tick), bottom + 18, "middle"))
     for row, end in zip(rows, heights[1:], strict=True):
         y = top + float(end) - pitch / 2
-        drawn.append(_label(row.label, left, y, "label strong" if row.strong else "label"))
+        drawn.append(row_label(row.label, left, y, "label strong" if row.strong else "label"))
         if width > 500:
-            drawn.append(_tick(row.note, width - right + 14, y + 4))
+            drawn.append(tick_text(row.note, width - right + 14, y + 4))
         offsets = _offsets(len(row.marks))
         drawn.extend(_interval(mark, x_of, y + offset) for mark, offset in zip(row.marks, offsets, strict=True))
-    return _svg(title, width, bottom + 28, drawn)
+    return frame(title, width, bottom + 28, drawn)
 
 
 def stacked_chart(bars: Sequence[Bar], title: str, width: int = 720) -> Markup:
@@ -137,7 +137,7 @@ def stacked_chart(bars: Sequence[Bar], title: str, width: int = 720) -> Markup:
     drawn = []
     for position, bar in enumerate(bars):
         y, x = 4.0 + pitch * position, float(left)
-        drawn.append(_label(bar.label, left, y + thick / 2, "label"))
+        drawn.append(row_label(bar.label, left, y + thick / 2, "label"))
         for style, size, tip in bar.parts:
             wide = (width - left - 2) * size
             box = {"x": x, "y": y, "width": max(0.0, wide - 1.5), "height": thick}
@@ -146,7 +146,7 @@ def stacked_chart(bars: Sequence[Bar], title: str, width: int = 720) -> Markup:
                 middle = {"x": x + wide / 2, "y": y + thick / 2 + 4}
                 drawn.append(tag("text", f"{100 * size:.0f} %", **middle, class_=f"inside on-{style}"))
             x += wide
-    return _svg(title, width, pitch * len(bars), drawn)
+    return frame(title, width, pitch * len(bars), drawn)
 
 
 def number(value: float) -> str:
@@ -156,6 +156,13 @@ def number(value: float) -> str:
     if abs(value) >= 1e6 or abs(value) < 1e-4:
         return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
     return f"{value:,.10g}"
+
+
+def value_text(value: float | str, unit: str) -> str:
+    """A number for a reader in its unit: 0.521 as a share is `52.1 %`; text stays as it is."""
+    if isinstance(value, str):
+        return value
+    return f"{100 * value:.3g} %" if unit == "share" else number(float(f"{value:.4g}"))
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -170,6 +177,38 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
+def frame(title: str, width: float, height: float, children: Sequence[Markup]) -> Markup:
+    """The whole drawing: a title for screen readers, and its size in CSS pixels."""
+    box = {"viewBox": f"0 0 {width} {_short(height)}", "width": width, "height": height}
+    named = {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "class_": "chart"}
+    return tag("svg", tag("title", title), *children, **named, **box)
+
+
+def tick_text(text: str, x: float, y: float, anchor: str | None = None) -> Markup:
+    """Small grey text, as on an axis."""
+    return tag("text", text, x=x, y=y, class_="tick", text_anchor=anchor)
+
+
+def row_label(text: str, left: float, y: float, style: str) -> Markup:
+    """A row label that ends at the axis, shortened to what fits there; the whole text is its tooltip."""
+    fits = int((left - 14) / 6.5)
+    short = text if len(text) <= fits else text[: fits - 1] + "…"
+    return tag("text", short, tag("title", text), x=left - 12, y=y + 4, class_=style, text_anchor="end")
+
+
+def scale(
+    values: Sequence[float], start: float, end: float, about: int = 6, tight: bool = False
+) -> tuple[Callable[[float], float], list[float]]:
+    """A linear map of the values' range onto start..end, and its ticks; `tight` ends the axis at the last value."""
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    marks = ticks(low, high, max(2, about))
+    first, last = marks[0], marks[-1]
+    if tight and high > low:
+        first, last = low, high
+        marks = [mark for mark in marks if low <= mark <= high]
+    return (lambda value: start + (end - start) * (value - first) / (last - first)), marks
+
+
 def _resolved(rules: str, properties: str) -> str:
     """CSS rules with every `var(--x)` replaced; a `--tone` set by a class becomes that class's own colours."""
     values = dict(re.findall(r"(--\w+): ([^;]+);", properties))
@@ -177,23 +216,13 @@ def _resolved(rules: str, properties: str) -> str:
     return rules.replace("--tone:", "color:").replace("var(--tone)", "currentColor")
 
 
-def _svg(title: str, width: float, height: float, children: Sequence[Markup]) -> Markup:
-    box = {"viewBox": f"0 0 {width} {_short(height)}", "width": width, "height": height}
-    named = {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "class_": "chart"}
-    return tag("svg", tag("title", title), *children, **named, **box)
-
-
-def _tick(text: str, x: float, y: float, anchor: str | None = None) -> Markup:
-    return tag("text", text, x=x, y=y, class_="tick", text_anchor=anchor)
-
-
 def _panel(panel: Panel, x_of: Callable[[float], float], left: float, right: float, top: float) -> Markup:
     values = [y for line in panel.lines for _, y in line.points] + [0.0] * panel.from_zero
-    y_of, y_ticks = _scale(values, top + panel.height, top, about=panel.height // 40)
+    y_of, y_ticks = scale(values, top + panel.height, top, about=panel.height // 40)
     drawn = [tag("text", panel.title, x=0, y=top - 12, class_="label strong"), *_legend(panel, right, top)]
     for tick in y_ticks:
         drawn.append(tag("line", x1=left, x2=right, y1=y_of(tick), y2=y_of(tick), class_="grid"))
-        drawn.append(_tick(number(tick), left - 8, y_of(tick) + 4, "end"))
+        drawn.append(tick_text(number(tick), left - 8, y_of(tick) + 4, "end"))
     for line in panel.lines:
         points, tone = [(x_of(x), y_of(y)) for x, y in line.points], f"tone-{line.style}"
         path = "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
@@ -208,17 +237,10 @@ def _legend(panel: Panel, right: float, top: float) -> list[Markup]:
     drawn, x = [], right
     for line in reversed(named if len(named) > 1 else []):
         x -= 7.0 * len(line.name)
-        drawn.append(_tick(line.name, x, top - 12))
+        drawn.append(tick_text(line.name, x, top - 12))
         drawn.append(tag("line", x1=x - 20, x2=x - 6, y1=top - 16, y2=top - 16, class_=f"line tone-{line.style}"))
         x -= 34
     return drawn
-
-
-def _label(text: str, left: float, y: float, style: str) -> Markup:
-    """A row label that ends at the axis, shortened to what fits there; the whole text is its tooltip."""
-    fits = int((left - 14) / 6.5)
-    short = text if len(text) <= fits else text[: fits - 1] + "…"
-    return tag("text", short, tag("title", text), x=left - 12, y=y + 4, class_=style, text_anchor="end")
 
 
 def _interval(mark: Mark, x_of: Callable[[float], float], y: float) -> Markup:
@@ -230,19 +252,6 @@ def _interval(mark: Mark, x_of: Callable[[float], float], y: float) -> Markup:
 def _offsets(n: int) -> list[float]:
     """Marks of one row lie a little apart, so that equal values hide neither."""
     return [6.0 * (i - (n - 1) / 2) for i in range(n)]
-
-
-def _scale(
-    values: Sequence[float], start: float, end: float, about: int = 6, tight: bool = False
-) -> tuple[Callable[[float], float], list[float]]:
-    """A linear map of the values' range onto start..end, and its ticks; `tight` ends the axis at the last value."""
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    marks = ticks(low, high, max(2, about))
-    first, last = marks[0], marks[-1]
-    if tight and high > low:
-        first, last = low, high
-        marks = [mark for mark in marks if low <= mark <= high]
-    return (lambda value: start + (end - start) * (value - first) / (last - first)), marks
 
 
 def _short(value: object) -> str:
