@@ -112,9 +112,7 @@ def test_a_timed_out_or_unparsed_grade_is_never_right_nor_an_answer() -> None:
 
 
 def test_counts_say_what_a_report_must_say() -> None:
-    table = table_from_columns(
-        ["a", "a", "b", "c"], ["x", "x", None, "y"], [1, 2, 3, 4], [True, False, False, True]
-    )
+    table = table_from_columns(["a", "a", "b", "c"], ["x", "x", None, "y"], [1, 2, 3, 4], [True, False, False, True])
     assert table.counts() == {
         "samples without a readable answer": 1, "questions without any readable answer": 1,
         "questions with fewer samples than others": 2, "answers graded both right and wrong": 1,

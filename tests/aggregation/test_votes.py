@@ -75,7 +75,9 @@ def test_centred_by_hand() -> None:
 
 def test_tie_rules() -> None:
     answers, lengths = ["b", "c", "a", "c", "b", "a"], [5, 2, 9, 2, 5, 9]
-    winners = [majority_vote(answers, lengths=lengths, tie=tie).answer for tie in ("first", "lexicographic", "shortest")]
+    winners = [
+        majority_vote(answers, lengths=lengths, tie=tie).answer for tie in ("first", "lexicographic", "shortest")
+    ]
     assert winners == ["b", "a", "c"]
     # A score tied otherwise: the larger group, then the shorter mean, then the first seen.
     assert shortest_majority_vote(["one", "two", "two"], [10, 100, 100]).answer == "two"  # 1 / ln 10 = 2 / ln 100
