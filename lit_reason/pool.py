@@ -259,8 +259,7 @@ def _name(row: Sample | Grade | Judgement) -> str:
 
 
 def _keys(parts: PartFiles) -> set[Any]:
-    columns = [parts.table(parts.key)[name] for name in parts.key]
-    return set(zip(*map(_shared, columns), strict=True))
+    return set(zip(*map(_shared, parts.table(parts.key).columns), strict=True))
 
 
 def _shared(column: pa.ChunkedArray) -> list[Any]:
