@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from lit_reason.case2code.families import FAMILIES, Constants, Family, Inputs
 from lit_reason.case2code.functions import Case, Function
 from lit_reason.case2code.names import normalised_body, split_of, unknown
 from lit_reason.case2code.prompts import literal
-from lit_reason.case2code.words import NAMES
+from lit_reason.case2code.words import NAMES, WORDS
 
 SplitName = Literal["train", "val", "test"]
 SPLIT_SHARES: dict[SplitName, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -39,6 +40,8 @@ class PlantedSettings:
         families: Names of the families; null means all.
         n_cases: Cases of a function.
         n_shown: How many of them prompts may show; the rest stays hidden.
+        made_up_names: Names such as `kato` instead of words. There are thousands, so that a model from random weights
+            has to learn copying, where a few hundred words would be learned by heart.
         telling_names: Begin a function's name with that of its family, to see how much a model relies on names.
         seed: Seed of constants, names and inputs.
     """
@@ -49,6 +52,7 @@ class PlantedSettings:
     families: list[str] | None = None
     n_cases: PositiveInt = 10
     n_shown: PositiveInt = 6
+    made_up_names: bool = False
     telling_names: bool = False
     seed: int = 0
 
@@ -58,7 +62,8 @@ class PlantedSettings:
         return list(
             planted(
                 n, self.seed, self.families,
-                split=split, n_cases=self.n_cases, n_shown=self.n_shown, telling_names=self.telling_names,
+                split=split, n_cases=self.n_cases, n_shown=self.n_shown,
+                made_up_names=self.made_up_names, telling_names=self.telling_names,
             )
         )  # fmt: skip
 
@@ -83,6 +88,7 @@ def planted(
     split: SplitName = "train",
     n_cases: int = 10,
     n_shown: int = 6,
+    made_up_names: bool = False,
     telling_names: bool = False,
 ) -> Iterator[Function]:
     """Yield `n` planted functions of `split`, cycling through `families` (all by default) in equal shares.
@@ -97,7 +103,8 @@ def planted(
         raise ValueError(f"n_shown must lie between 1 and n_cases - 1 = {n_cases - 1}, got {n_shown}")
     chosen = [_family(name) for name in (families or FAMILIES)]
     rng = Random(f"{seed}/{split}")
-    names = [name for name in NAMES if split_of(name, SPLIT_SHARES) == split]
+    all_names = _made_up_names() if made_up_names else NAMES
+    names = [name for name in all_names if split_of(name, SPLIT_SHARES) == split]
     seen: set[str] = set()
     for i, family in enumerate(itertools.islice(itertools.cycle(chosen), n)):
         constants, body = _draw_body(family, rng, split, seen)
@@ -122,6 +129,14 @@ def with_names(code: str, old: Sequence[str], new: Sequence[str]) -> str:
     """
     names = dict(zip(old, new, strict=True))
     return re.sub(r"\w+", lambda match: names.get(match[0], match[0]), code)
+
+
+@cache
+def _made_up_names() -> tuple[str, ...]:
+    """All of consonant, vowel, consonant, vowel that are no word of ours, in a fixed order."""
+    syllables = ["".join(pair) for pair in itertools.product("bcdfghjklmnprstvwz", "aeiou")]
+    taken = {*NAMES, *WORDS}
+    return tuple(name for pair in itertools.product(syllables, syllables) if (name := "".join(pair)) not in taken)
 
 
 def _family(name: str) -> Family:

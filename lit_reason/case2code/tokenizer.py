@@ -31,7 +31,7 @@ _LEAD_INS = ("", "Here is the function:")
 
 
 def write_tokenizer(out: Path, vocab_size: int = 512) -> Path:
-    """Write the tokenizer into the folder `out`, for `backbone.tokenizer`; what `python train.py study` calls."""
+    """Write the folder `out/tokenizer`, which is what `backbone.tokenizer` takes; returns it."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -49,9 +49,10 @@ def write_tokenizer(out: Path, vocab_size: int = 512) -> Path:
     tokenizer.train_from_iterator(fixed_texts(), trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
     fast.add_tokens(list(FRAGMENTS))
-    with atomic_folder(Path(out)) as temporary:
+    folder = Path(out) / "tokenizer"
+    with atomic_folder(folder) as temporary:
         fast.save_pretrained(temporary)
-    return Path(out)
+    return folder
 
 
 def fixed_texts() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The deductive control: prompts hold program and call, the gold answer is what the call gives, verdicts are values'."""
+"""The deductive control: prompts hold program and call, the gold answer is what the call gives, values are compared."""
 
 from __future__ import annotations
 

@@ -128,3 +128,18 @@ def test_names_tell_the_family_where_that_is_asked() -> None:
     for one, other in zip(telling, plain, strict=True):
         assert one.name == f"{one.family}_{other.name}"
         assert (one.body, one.cases, one.params) == (other.body, other.cases, other.params)
+
+
+def test_made_up_names_are_many_and_belong_to_one_split() -> None:
+    settings = PlantedSettings(n_train=1500, n_val=300, made_up_names=True)
+    train, val = settings.functions("train"), settings.functions("val")
+    names = {name for f in train for name in (f.name, *f.params)}
+    assert len(names) > 2000 and not names & {name for f in val for name in (f.name, *f.params)}
+    assert not names & {*NAMES, *WORDS} and all(name.isidentifier() for name in names)
+    for function in train:
+        assert function.body == normalised_body(function.code)
+        scope: dict[str, object] = {}
+        exec(function.code, scope)
+        assert [repr(scope[function.name](**c.arguments())) for c in function.cases] == [  # type: ignore[operator]
+            case.returned for case in function.cases
+        ]

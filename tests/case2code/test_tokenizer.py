@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +15,7 @@ from lit_reason.case2code.words import NAMES, WORDS
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory):
-    folder = write_tokenizer(tmp_path_factory.mktemp("tokenizers") / "small")
+    folder = write_tokenizer(tmp_path_factory.mktemp("small"))
     return load_tokenizer(Backbone("llama-tiny", tokenizer=str(folder)))
 
 
