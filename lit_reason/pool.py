@@ -4,7 +4,7 @@
                       questions.parquet
                       samples/          what was sampled
                       grades/<grader>/  what each grader found
-                      judge/<judge>/    one row a call of a judge
+                      judge/            what judges replied (AoR keeps its log there)
 
 The key is a hash of everything in the manifest, so the same questions asked of the same model land in the same pool,
 and an interrupted run goes on where it stopped. Grades lie apart from samples: code that trains reads samples only.
@@ -27,8 +27,8 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from lit_reason.files import stable_hash, write_json_atomic
-from lit_reason.pool_parts import PartFiles, PoolError, key_codes, read_rows, write_rows
-from lit_reason.records import SCHEMA_VERSION, Grade, Judgement, Question, Sample, from_table, to_table
+from lit_reason.pool_parts import KEY, PartFiles, PoolError, key_codes, read_rows, write_rows
+from lit_reason.records import SCHEMA_VERSION, Grade, Question, Sample, from_table, to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,10 +43,8 @@ QUESTIONS = "questions.parquet"
 COMPACT_EVERY = 256
 """Flushes of one writer to one folder after which it compacts the folder."""
 
-Stored = TypeVar("Stored", Sample, Grade, Judgement)
+Stored = TypeVar("Stored", Sample, Grade)
 
-_SAMPLE_KEY = ("question_id", "sample_index")
-_CALL_KEY = ("question_id", "call")
 
 
 class SamplePool:
@@ -62,7 +60,7 @@ class SamplePool:
             found = self.manifest.get("schema")
             raise PoolError(f"{path}: schema {found} is not the one this version reads ({SCHEMA_VERSION})")
         self.key: str = self.manifest["pool_key"]
-        self._present: dict[Path, set[tuple[Any, ...]]] = {}
+        self._present: dict[Path, set[SampleKey]] = {}
         self._flushes: Counter[Path] = Counter()
 
     @classmethod
@@ -112,18 +110,6 @@ class SamplePool:
                 raise PoolError(f"a grade of {grade.grader} cannot be stored under {grader}")
         self._append(self._grades(grader), grades)
 
-    def append_judgements(self, judge: str, judgements: Iterable[Judgement]) -> None:
-        """Write the calls of one judge as one new part file.
-
-        Raises:
-            PoolError: a call of this question and name is already there, or is another judge's or another pool's.
-        """
-        judgements = list(judgements)
-        for judgement in judgements:
-            if judgement.judge != judge:
-                raise PoolError(f"a call of {judgement.judge} cannot be stored under {judge}")
-        self._append(self._judgements(judge), judgements)
-
     def samples(self) -> list[Sample]:
         """All samples, each question and index once, ordered by them."""
         return from_table(Sample, self._samples().table())
@@ -131,10 +117,6 @@ class SamplePool:
     def grades(self, grader: str) -> list[Grade]:
         """All grades by `grader`, each question and index once, ordered by them."""
         return from_table(Grade, self._grades(grader).table())
-
-    def judgements(self, judge: str) -> list[Judgement]:
-        """All calls of `judge`, ordered by question and name."""
-        return from_table(Judgement, self._judgements(judge).table())
 
     def done(self) -> set[SampleKey]:
         """The (question id, sample index) pairs that are sampled."""
@@ -152,6 +134,10 @@ class SamplePool:
         """Samples as an Arrow table, ordered by question and index; only `columns` are read, None: all of them."""
         return self._samples().table(columns)
 
+    def grade_table(self, grader: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The grades of one grader as an Arrow table, ordered and read as in `table`."""
+        return self._grades(grader).table(columns)
+
     def graded_table(self, grader: str, columns: Sequence[str] = ("n_tokens", "logprob")) -> pa.Table:
         """Samples joined with their grades, in Arrow and without reading any text.
 
@@ -159,8 +145,8 @@ class SamplePool:
             `question_id`, `sample_index`, the sample's `columns`, then `answer_key` and `status` of the grade, which
             are null where `grader` has not graded; ordered by question and index.
         """
-        samples = self.table([*_SAMPLE_KEY, *columns])
-        grades = self._grades(grader).table([*_SAMPLE_KEY, "answer_key", "status"])
+        samples = self.table([*KEY, *columns])
+        grades = self.grade_table(grader, [*KEY, "answer_key", "status"])
         found = _matches(samples, grades)
         for name in ("answer_key", "status"):
             samples = samples.append_column(name, grades[name].take(found))
@@ -182,17 +168,13 @@ class SamplePool:
         return sum(parts.n_files() for parts in self._all())
 
     def _all(self) -> list[PartFiles]:
-        judges = (unquote(path.name) for path in self.folder.glob("judge/*/"))
-        return [self._samples(), *map(self._grades, self.graders()), *map(self._judgements, judges)]
+        return [self._samples(), *map(self._grades, self.graders())]
 
     def _samples(self) -> PartFiles:
-        return PartFiles(self.folder / "samples", Sample, _SAMPLE_KEY)
+        return PartFiles(self.folder / "samples", Sample)
 
     def _grades(self, grader: str) -> PartFiles:
-        return PartFiles(self.folder / "grades" / quote(grader, safe="@"), Grade, _SAMPLE_KEY)
-
-    def _judgements(self, judge: str) -> PartFiles:
-        return PartFiles(self.folder / "judge" / quote(judge, safe="@"), Judgement, _CALL_KEY)
+        return PartFiles(self.folder / "grades" / quote(grader, safe="@"), Grade)
 
     def _append(self, parts: PartFiles, rows: Iterable[Stored]) -> None:
         rows = list(rows)
@@ -200,10 +182,10 @@ class SamplePool:
             return
         if parts.folder not in self._present:
             self._present[parts.folder] = _keys(parts)
-        new: set[tuple[Any, ...]] = set()
+        new: set[SampleKey] = set()
         for row in rows:
-            key = tuple(getattr(row, name) for name in parts.key)
-            self._check(row, key)
+            key = row.question_id, row.sample_index
+            self._check(row)
             if key in new or key in self._present[parts.folder]:
                 raise PoolError(f"{_name(row)} is already in {parts.folder}")
             new.add(key)
@@ -213,10 +195,10 @@ class SamplePool:
         if self._flushes[parts.folder] % COMPACT_EVERY == 0:
             parts.compact()
 
-    def _check(self, row: Stored, key: tuple[Any, ...]) -> None:
+    def _check(self, row: Sample | Grade) -> None:
         if row.pool_key not in ("", self.key):
             raise PoolError(f"{_name(row)} belongs to pool {row.pool_key}, not {self.key}")
-        if isinstance(key[1], int) and key[1] < 0:
+        if row.sample_index < 0:
             raise PoolError(f"{_name(row)} has an index below 0")
         if isinstance(row, Sample):
             if row.n_tokens < 0 or row.n_prompt_tokens < 0:
@@ -253,31 +235,24 @@ def _manifest(
     return {"pool_key": stable_hash(contents), **contents}
 
 
-def _name(row: Sample | Grade | Judgement) -> str:
-    which = f"call {row.call!r}" if isinstance(row, Judgement) else f"index {row.sample_index}"
-    return f"the {type(row).__name__.lower()} of question {row.question_id!r}, {which},"
+def _name(row: Sample | Grade) -> str:
+    return f"the {type(row).__name__.lower()} of question {row.question_id!r}, index {row.sample_index},"
 
 
-def _keys(parts: PartFiles) -> set[Any]:
-    return set(zip(*map(_shared, parts.table(parts.key).columns), strict=True))
-
-
-def _shared(column: pa.ChunkedArray) -> list[Any]:
-    """The column's values, one Python object for all equal texts: a million keys of few questions stay small."""
-    import pyarrow as pa
-
-    if not pa.types.is_string(column.type):
-        return column.to_pylist()
-    encoded = column.combine_chunks().dictionary_encode()
-    return np.array(encoded.dictionary.to_pylist(), object)[encoded.indices.to_numpy()].tolist()
+def _keys(parts: PartFiles) -> set[SampleKey]:
+    table = parts.table(KEY)
+    # One Python object for all equal ids, so that a million keys of few questions stay small.
+    ids = table["question_id"].combine_chunks().dictionary_encode()
+    shared = np.array(ids.dictionary.to_pylist(), object)[ids.indices.to_numpy()].tolist()
+    return set(zip(shared, table["sample_index"].to_pylist(), strict=True))
 
 
 def _matches(samples: pa.Table, grades: pa.Table) -> pa.Array:
     """For each sample the row of its grade, null where it has none; int64 [samples]."""
     import pyarrow as pa
 
-    both = pa.concat_tables([table.select(_SAMPLE_KEY) for table in (samples, grades)])
-    codes = key_codes([both[name] for name in _SAMPLE_KEY])
+    both = pa.concat_tables([table.select(KEY) for table in (samples, grades)])
+    codes = key_codes(both)
     wanted, there = codes[: samples.num_rows], codes[samples.num_rows :]  # both ordered
     rows = np.searchsorted(there, wanted)
     missing = np.ones(len(rows), bool)

@@ -29,6 +29,9 @@ from lit_reason.records import schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+KEY = ("question_id", "sample_index")
+"""The columns that name a row."""
+
 MANIFEST = "parts.json"
 LOCK = ".compact.lock"
 ROWS_A_PART = 50_000
@@ -46,16 +49,10 @@ class PoolError(PlainError, ValueError):
 
 
 class PartFiles:
-    """The rows of `record` below `folder`, each key once.
+    """The rows of `record`, `Sample` or `Grade`, below `folder`, which is made with the first row."""
 
-    Args:
-        folder: made with the first row.
-        record: `Sample`, `Grade` or `Judgement`.
-        key: the columns that name a row; texts or whole numbers from 0.
-    """
-
-    def __init__(self, folder: Path, record: type, key: tuple[str, ...]) -> None:
-        self.folder, self.record, self.key = folder, record, key
+    def __init__(self, folder: Path, record: type) -> None:
+        self.folder, self.record = folder, record
 
     def append(self, table: pa.Table) -> None:
         """Write one loose part file. Which rows are new is the caller's affair."""
@@ -112,23 +109,23 @@ class PartFiles:
     def _table(self, columns: list[str]) -> pa.Table:
         import pyarrow as pa
 
-        needed = list(dict.fromkeys([*self.key, *columns]))
+        needed = list(dict.fromkeys([*KEY, *columns]))
         read = [self._read(path, needed) for path in self._live()]
         if not read:
             return schema(self.record).empty_table().select(columns)
         table = pa.concat_tables(read)
-        order = _first_rows(table, self.key)
+        order = _first_rows(table)
         return _only(table, order).select(columns)
 
     def _winners(self, parts: list[Path]) -> list[np.ndarray]:
         """For each file the positions of the rows that count, int64."""
-        keys = [self._read(path, list(self.key)) for path in parts]
+        keys = [self._read(path, list(KEY)) for path in parts]
         if not keys:
             return []
         import pyarrow as pa
 
         together = pa.concat_tables(keys)
-        chosen = np.sort(_first_rows(together, self.key))
+        chosen = np.sort(_first_rows(together))
         starts = np.cumsum([0, *(table.num_rows for table in keys)])
         bounds = np.searchsorted(chosen, starts)
         return [chosen[bounds[i] : bounds[i + 1]] - starts[i] for i in range(len(parts))]
@@ -226,32 +223,21 @@ def read_rows(path: Path, record: type, columns: list[str] | None = None) -> pa.
     return table
 
 
-def key_codes(key: Sequence[pa.ChunkedArray]) -> np.ndarray:
-    """One whole number a row that sorts as the row's key does; int64 [rows]."""
-    codes = np.zeros(len(key[0]), np.int64)
-    for column in key:
-        ranks = _ranks(column)
-        codes = codes * (ranks.max(initial=0) + 1) + ranks
-    return codes
-
-
-def _first_rows(table: pa.Table, key: Sequence[str]) -> np.ndarray:
-    """The first row of each distinct key, in the order of the keys; int64 row numbers."""
-    return np.unique(key_codes([table[name] for name in key]), return_index=True)[1]
-
-
-def _ranks(column: pa.ChunkedArray) -> np.ndarray:
-    """Whole numbers that sort as the column's values do."""
-    import pyarrow as pa
+def key_codes(table: pa.Table) -> np.ndarray:
+    """One whole number a row that sorts as its (question id, sample index) does; int64 [rows]."""
     import pyarrow.compute as pc
 
-    if not pa.types.is_string(column.type):
-        return column.to_numpy().astype(np.int64)
-    encoded = column.combine_chunks().dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary).to_numpy()
-    ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(len(order))
-    return ranks[encoded.indices.to_numpy()]
+    ids = table["question_id"].combine_chunks().dictionary_encode()
+    order = pc.sort_indices(ids.dictionary).to_numpy()
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    index = table["sample_index"].to_numpy().astype(np.int64)
+    return rank[ids.indices.to_numpy()] * (index.max(initial=0) + 1) + index
+
+
+def _first_rows(table: pa.Table) -> np.ndarray:
+    """The first row of each distinct key, in the order of the keys; int64 row numbers."""
+    return np.unique(key_codes(table), return_index=True)[1]
 
 
 def _only(table: pa.Table, rows: np.ndarray) -> pa.Table:

@@ -86,34 +86,13 @@ class Vote:
     n_clamped: int = 0
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """One call of a judge (AoR, section 8). `call` is what names it within its question, whatever the caller chooses: a
-    stored call is never made again. `scores` maps labels to points, None where the reply held none."""
+Record = TypeVar("Record", Question, Sample, Grade)
 
-    pool_key: str
-    question_id: str
-    call: str
-    judge: str
-    phase: str
-    step: int
-    round: int
-    attempt: int
-    labels: list[str]
-    raw: str
-    scores: dict[str, float] | None
-    n_prompt_tokens: int
-    n_tokens: int
-    seed: int = 0
-
-
-Record = TypeVar("Record", Question, Sample, Grade, Judgement)
-
-_JSON_FIELDS = frozenset({"prompt", "meta", "detail", "scores"})
+_JSON_FIELDS = frozenset({"prompt", "meta", "detail"})
 
 
 def schema(record: type) -> pyarrow.Schema:
-    """The Arrow schema of `Question`, `Sample`, `Grade` or `Judgement`; JSON-valued fields are stored as text."""
+    """The Arrow schema of `Question`, `Sample` or `Grade`; JSON-valued fields are stored as text."""
     import pyarrow as pa
 
     types = {
@@ -141,22 +120,6 @@ def schema(record: type) -> pyarrow.Schema:
             "answer_key": pa.string(),
             "score": pa.float64(),
             "detail": pa.string(),
-        },
-        Judgement: {
-            "pool_key": pa.string(),
-            "question_id": pa.string(),
-            "call": pa.string(),
-            "judge": pa.string(),
-            "phase": pa.string(),
-            "step": pa.int32(),
-            "round": pa.int32(),
-            "attempt": pa.int32(),
-            "labels": pa.list_(pa.string()),
-            "raw": pa.string(),
-            "scores": pa.string(),
-            "n_prompt_tokens": pa.int32(),
-            "n_tokens": pa.int32(),
-            "seed": pa.int64(),
         },
     }[record]
     return pa.schema(types.items(), metadata={"lit_reason": f"{record.__name__}@{SCHEMA_VERSION}"})

@@ -16,7 +16,7 @@ import pytest
 from lit_reason import pool as pool_module
 from lit_reason import pool_parts
 from lit_reason.pool import PoolError, SamplePool
-from lit_reason.records import Grade, Judgement, Question, Sample
+from lit_reason.records import Grade, Question, Sample
 
 QUESTIONS = [Question(f"q{i}", "?") for i in range(50)]
 
@@ -286,26 +286,3 @@ def test_what_is_no_sample_is_refused_by_name(pool, broken, message):
         pool.append_samples([sample("q1", 1), replace(sample("q0", 0), **broken)])
     pool.append_samples([sample("q1", 1)])
     assert pool.done() == {("q1", 1)}, "a refused list leaves nothing behind, in memory neither"
-
-
-def call(question, name, judge="j@1", **more):
-    row = {"phase": "local", "step": 0, "round": 0, "attempt": 1, "labels": ["Chain 1", "Chain 2"], "raw": "7, 8 ü",
-           "scores": {"Chain 1": 7.0, "Chain 2": 8.0}, "n_prompt_tokens": 40, "n_tokens": 9, "seed": 3}
-    return Judgement("", question, name, judge, **{**row, **more})
-
-
-def test_the_calls_of_a_judge_are_kept_one_a_row(pool):
-    from dataclasses import replace
-
-    calls = [call("q0", "local-0-1"), call("q0", "global-0-1", scores=None, phase="global"), call("q1", "local-0-1")]
-    pool.append_judgements("j@1", calls[:2])
-    pool.append_judgements("j@1", calls[2:])
-    expected = [replace(row, pool_key=pool.key) for row in (calls[1], calls[0], calls[2])]
-    assert SamplePool(pool.folder).judgements("j@1") == expected
-    assert pool.judgements("other@1") == []
-    with pytest.raises(PoolError, match="judgement of question 'q0', call 'local-0-1', is already in"):
-        SamplePool(pool.folder).append_judgements("j@1", calls[:1])
-    with pytest.raises(PoolError, match="a call of k@1 cannot be stored under j@1"):
-        pool.append_judgements("j@1", [call("q0", "x", judge="k@1")])
-    pool.compact()
-    assert pool.judgements("j@1") == expected and pool.n_files() == 1
