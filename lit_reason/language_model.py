@@ -17,11 +17,16 @@ from torch import Tensor, nn
 from lit_reason.backbones import Backbone, Lora, add_lora, load_model, load_tokenizer
 from lit_reason.batches import IGNORED, TokenBatch, document_mask
 from lit_reason.chat import Chat
+from lit_reason.errors import PlainError
 from lit_reason.linear_cross_entropy import linear_cross_entropy_sum
 from lit_reason.optim import OptimizerSettings, Schedule, build_optimizer, learning_rate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class ModelError(PlainError, ValueError):
+    """A model that cannot train or load as asked; the message is one readable line."""
 
 
 class CausalLanguageModel(LightningModule):
@@ -133,13 +138,17 @@ class CausalLanguageModel(LightningModule):
 
     @cached_property
     def n_steps(self) -> int:
-        """Optimizer steps of the whole run: the planner's exact count, cut by max_steps."""
+        """Optimizer steps of the whole run: the planner's exact count, cut by max_steps.
+
+        Raises:
+            ModelError: neither the data nor the trainer says how many.
+        """
         trainer, data = self.trainer, getattr(self.trainer, "datamodule", None)
         if hasattr(data, "planned_steps"):
             return data.planned_steps(trainer.max_epochs, trainer.max_steps)
         if trainer.max_steps > 0:
             return trainer.max_steps
-        raise ValueError("the schedule needs the number of steps: use one of our DataModules or set trainer.max_steps")
+        raise ModelError("the schedule needs the number of steps: use one of our DataModules or set trainer.max_steps")
 
     @contextmanager
     def generation(self) -> Iterator[PreTrainedModel]:
@@ -187,11 +196,15 @@ class CausalLanguageModel(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Loading is not strict, so the keys are compared here: exactly what trains must be in the file."""
+        """Loading is not strict, so the keys are compared here: exactly what trains must be in the file.
+
+        Raises:
+            ModelError: other weights than this model's are in the file.
+        """
         found, wanted = set(checkpoint["state_dict"]), set(self.state_dict())
         if found != wanted:
             odd = sorted(found ^ wanted)
-            raise ValueError(
+            raise ModelError(
                 f"the checkpoint does not fit this model: {len(odd)} weights differ in name, e.g. {odd[0]}"
             )
 

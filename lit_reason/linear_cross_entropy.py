@@ -14,6 +14,11 @@ import torch
 from torch import Tensor
 
 CHUNK_ROWS = 128
+"""Rows whose logits are held in float32 at once."""
+
+BLOCK_ROWS = 2048
+"""Rows whose logit gradients are held in the head's dtype, where the head trains: its own gradient is as large as the
+head, and adding to it once a chunk would cost more than all products."""
 
 
 def linear_cross_entropy_sum(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
@@ -34,19 +39,21 @@ class _LinearCrossEntropySum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
         wants_hidden, wants_weight, _ = ctx.needs_input_grad
-        wide = torch.promote_types(hidden.dtype, torch.float32)
-        loss = hidden.new_zeros((), dtype=wide)
+        loss = hidden.new_zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32))
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
-        grad_weight = torch.zeros_like(weight, dtype=wide) if wants_weight else None
-        for start in range(0, len(hidden), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            grad_logits, chunk_loss = _chunk(hidden[rows], weight, labels[rows], wide)
-            loss += chunk_loss
-            if grad_hidden is not None:
-                grad_hidden[rows] = grad_logits @ weight
-            if grad_weight is not None:
-                grad_weight += grad_logits.T @ hidden[rows]
-        ctx.save_for_backward(grad_hidden, None if grad_weight is None else grad_weight.to(weight.dtype))
+        grad_weight = None
+        for start in range(0, len(hidden), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            kept = weight.new_empty(len(labels[block]), len(weight)) if wants_weight else None
+            loss += _block(
+                hidden[block], weight, labels[block], None if grad_hidden is None else grad_hidden[block], kept
+            )
+            if kept is not None:
+                update = kept.T @ hidden[block]
+                grad_weight = update if grad_weight is None else grad_weight.add_(update)
+        if wants_weight and grad_weight is None:
+            grad_weight = torch.zeros_like(weight)
+        ctx.save_for_backward(grad_hidden, grad_weight)
         return loss
 
     @staticmethod
@@ -59,8 +66,23 @@ class _LinearCrossEntropySum(torch.autograd.Function):
         )
 
 
-def _chunk(hidden: Tensor, weight: Tensor, labels: Tensor, wide: torch.dtype) -> tuple[Tensor, Tensor]:
+def _block(hidden: Tensor, weight: Tensor, labels: Tensor, grad_hidden: Tensor | None, kept: Tensor | None) -> Tensor:
+    """The loss of some rows; fills their `grad_hidden`, and keeps d loss / d logits in `kept`, where these are given."""
+    losses = []
+    for start in range(0, len(hidden), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        grad_logits, loss = _chunk(hidden[rows], weight, labels[rows])
+        losses.append(loss)
+        if grad_hidden is not None:
+            grad_hidden[rows] = grad_logits @ weight
+        if kept is not None:
+            kept[rows] = grad_logits
+    return torch.stack(losses).sum()
+
+
+def _chunk(hidden: Tensor, weight: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """d loss / d logits in the head's dtype, and the loss, of a few rows."""
+    wide = torch.promote_types(hidden.dtype, torch.float32)
     log_probs = torch.log_softmax(hidden @ weight.T, dim=-1, dtype=wide)
     index = labels.unsqueeze(1)
     loss = -log_probs.gather(1, index).sum()

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lit_reason.linear_cross_entropy import CHUNK_ROWS, linear_cross_entropy_sum
+from lit_reason.linear_cross_entropy import BLOCK_ROWS, CHUNK_ROWS, linear_cross_entropy_sum
 
 
-@pytest.mark.parametrize("n", [1, CHUNK_ROWS, CHUNK_ROWS + 1, 3 * CHUNK_ROWS - 5])
+@pytest.mark.parametrize("n", [1, CHUNK_ROWS, CHUNK_ROWS + 1, 3 * CHUNK_ROWS - 5, BLOCK_ROWS + CHUNK_ROWS + 1])
 @pytest.mark.parametrize("head_trains", [False, True])
 def test_equals_torch_in_value_and_gradient(n, head_trains):
     torch.manual_seed(n)
