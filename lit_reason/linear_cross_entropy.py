@@ -67,7 +67,7 @@ class _LinearCrossEntropySum(torch.autograd.Function):
 
 
 def _block(hidden: Tensor, weight: Tensor, labels: Tensor, grad_hidden: Tensor | None, kept: Tensor | None) -> Tensor:
-    """The loss of some rows; fills their `grad_hidden`, and keeps d loss / d logits in `kept`, where these are given."""
+    """The loss of some rows; fills their `grad_hidden`, and keeps d loss / d logits in `kept`, if given."""
     losses = []
     for start in range(0, len(hidden), CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
