@@ -1,42 +1,31 @@
-"""Sampling from a model in this process with transformers' own `generate`.
-
-Prompts are sorted by length, padded on the left with explicit positions, and decoded together. Rows that have ended
-leave the batch once they are a quarter of it, so a few long answers do not keep many finished ones in every product.
-"""
+"""Sampling from a model in this process: the fast decoder where it knows the architecture, else transformers' own."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from lit_reason.progress import Job
-from lit_reason.records import FinishReason, Question, Sample
-from lit_reason.sampling.draws import draw_tokens, restrict, uniforms
-from lit_reason.sampling.protocol import SampleKey, SamplingSettings, missing
-from lit_reason.sampling.stopping import end_of_answer, may_end, tail_tokens
+from lit_reason.sampling.protocol import Sampler
+from lit_reason.sampling.transformers_sampler import TransformersSampler
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from lit_reason.chat import Chat
 
-RETIRE_SHARE = 0.25
-"""The share of a running batch that must have ended before the batch is cut down, which costs a copy of its cache."""
 
+def local_sampler(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    chat: Chat,
+    *,
+    identity: dict[str, Any],
+    batch_size: int = 64,
+    keep_tokens: bool = False,
+) -> Sampler:
+    """A sampler of `model` as it stands, adapters included, trained or not; the model is only read.
 
-class TransformersSampler:
-    """Samples from `model` as it stands, adapters included; put it into eval mode first.
-
-    The random numbers of a sample depend on (seed, question, index) only. Its text may still differ with the batch in
-    float32 and bfloat16, whose kernels round differently by shape; in float64 it does not.
-
-    A prompt that leaves no room in the model's context gives an empty sample that counts as cut by length.
+    Both kinds draw the same random numbers for a sample, so they differ by rounding alone. A note says so where the
+    slower one is taken, and why.
 
     Args:
         model: a transformers or peft causal language model.
@@ -44,208 +33,15 @@ class TransformersSampler:
         chat: builds prompts from questions.
         identity: what names model, weights and template in a pool's key.
         batch_size: rows decoded together.
-        batch_tokens: upper limit of rows times (longest prompt + new tokens), which bounds the memory of the cache.
         keep_tokens: store token ids and their log-probabilities with each sample.
     """
+    from lightning.pytorch.utilities import rank_zero_info
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        chat: Chat,
-        *,
-        identity: dict[str, Any],
-        batch_size: int = 64,
-        batch_tokens: int = 65_536,
-        keep_tokens: bool = False,
-    ) -> None:
-        self.model, self.tokenizer, self.chat, self.identity = model, tokenizer, chat, identity
-        self.batch_size, self.batch_tokens, self.keep_tokens = batch_size, batch_tokens, keep_tokens
+    from lit_reason.sampling.fast.sampler import FastSampler
+    from lit_reason.sampling.fast.weights import why_unsupported
 
-    def sample(
-        self, questions: Sequence[Question], settings: SamplingSettings, done: AbstractSet[SampleKey] = frozenset()
-    ) -> Iterator[list[Sample]]:
-        """Yield the missing samples, one list a batch."""
-        rows = self._rows(missing(questions, settings.n, done), settings)
-        began = time.perf_counter()
-        with Job("sampling", total=len(rows), unit="samples") as job:
-
-            def tokens_per_second() -> str:
-                return f"{sum(len(row.tokens) for row in rows) / (time.perf_counter() - began):,.0f} tokens/s"
-
-            def report() -> None:
-                job.update(sum(row.finish_reason is not None for row in rows), tokens_per_second)
-
-            for batch in self._batches(rows, settings):
-                self._decode(batch, settings, report)
-                yield [self._finished(row, settings) for row in batch]
-
-    def _rows(self, wanted: list[tuple[Question, int]], settings: SamplingSettings) -> list[_Row]:
-        prompts = {question.id: self.chat.prompt_ids(question.prompt) for question, _ in wanted}
-        context = getattr(self.model.config, "max_position_embeddings", None) or 2**31
-        rows = []
-        for question, index in wanted:
-            prompt = prompts[question.id]
-            room = max(0, context - len(prompt)) if prompt else 0
-            row = _Row(question.id, index, prompt, limit=min(room, settings.max_new_tokens))
-            row.finish_reason = None if room else "length"
-            rows.append(row)
-        return sorted(rows, key=lambda row: (-len(row.prompt), row.question_id, row.sample_index))
-
-    def _batches(self, rows: list[_Row], settings: SamplingSettings) -> Iterator[list[_Row]]:
-        """Consecutive rows of about one length, the longest first, so that too little memory shows at once."""
-        start = 0
-        while start < len(rows):
-            width = len(rows[start].prompt) + settings.max_new_tokens
-            count = max(1, min(self.batch_size, self.batch_tokens // width))
-            yield rows[start : start + count]
-            start += count
-
-    @torch.no_grad()
-    @torch.compiler.set_stance("force_eager")  # every step has another shape, and would be compiled anew
-    def _decode(self, rows: list[_Row], settings: SamplingSettings, report: Callable[[], None]) -> None:
-        """Generate until every row of the batch has ended; `report` is called after each token."""
-        live = [row for row in rows if row.finish_reason is None]
-        ids, mask = _left_padded([row.prompt for row in live], self._padding_id(), self.model.device)
-        ends, cache = _Ends(self.tokenizer, self._end_ids(), settings), None
-        while live:
-            chooser = _Chooser(live, settings)
-            output = self.model.generate(
-                input_ids=ids, attention_mask=mask, position_ids=_positions(mask), past_key_values=cache,
-                logits_processor=[chooser], stopping_criteria=[_Retire(live, chooser, ends, report)],
-                max_new_tokens=max(row.limit - len(row.tokens) for row in live), do_sample=False,
-                eos_token_id=sorted(self._end_ids()) or None, pad_token_id=self._padding_id(),
-                repetition_penalty=1.0, no_repeat_ngram_size=0,  # a model's own defaults must not shape the answers
-                use_cache=True, return_dict_in_generate=True,
-            )
-            keep = torch.tensor([i for i, row in enumerate(live) if row.finish_reason is None], device=ids.device)
-            live = [row for row in live if row.finish_reason is None]
-            if not live:
-                return
-            ids = output.sequences[keep]
-            mask = torch.nn.functional.pad(mask[keep], (0, ids.shape[1] - mask.shape[1]), value=1)
-            cache = output.past_key_values
-            if cache is not None:  # a model without a cache object reads the whole text again
-                cache.batch_select_indices(keep)
-
-    def _finished(self, row: _Row, settings: SamplingSettings) -> Sample:
-        spoken = row.tokens[:-1] if row.tokens and row.tokens[-1] in self._end_ids() else row.tokens
-        text = _decoded(self.tokenizer, spoken)
-        return Sample(
-            pool_key="",
-            question_id=row.question_id,
-            sample_index=row.sample_index,
-            text=text[: end_of_answer(text, settings)],
-            n_prompt_tokens=len(row.prompt),
-            n_tokens=len(row.tokens),
-            finish_reason=cast(FinishReason, row.finish_reason),
-            logprob=float(sum(row.logprobs)),
-            token_ids=row.tokens if self.keep_tokens else None,
-            token_logprobs=row.logprobs if self.keep_tokens else None,
-            seed=settings.seed,
-        )
-
-    def _end_ids(self) -> frozenset[int]:
-        configured = self.model.generation_config.eos_token_id
-        ids = configured if isinstance(configured, list) else [configured]
-        return frozenset(i for i in [*ids, self.tokenizer.eos_token_id] if i is not None)
-
-    def _padding_id(self) -> int:
-        """Any id will do: padding is told by the mask, and SmolLM2 pads with its end token."""
-        return self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
-
-
-@dataclass
-class _Row:
-    """One sample in the making."""
-
-    question_id: str
-    sample_index: int
-    prompt: list[int]
-    limit: int
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    finish_reason: FinishReason | None = None
-
-
-class _Chooser:
-    """A logits processor that chooses each row's next token itself and leaves `generate` nothing else to take.
-
-    Keeps the token's log-probability: under the distribution that is sampled, or the model's own where it is greedy.
-    """
-
-    def __init__(self, rows: list[_Row], settings: SamplingSettings) -> None:
-        self._settings = settings
-        self.latest_logprobs: list[float] = []
-        if not settings.greedy:
-            drawn = np.zeros((max(row.limit for row in rows), len(rows)))
-            for i, row in enumerate(rows):
-                drawn[: row.limit, i] = uniforms(settings.seed, row.question_id, row.sample_index, row.limit)
-            self._uniforms = iter(torch.from_numpy(drawn[len(rows[0].tokens) :]))  # all rows have come equally far
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        if self._settings.greedy:
-            chosen = scores.argmax(-1)
-        else:
-            scores = restrict(scores, self._settings.temperature, self._settings.top_k, self._settings.top_p)
-            chosen = draw_tokens(scores, next(self._uniforms).to(scores.device))
-        chosen = chosen[:, None]
-        self.latest_logprobs = (scores.gather(1, chosen) - scores.logsumexp(-1, keepdim=True)).squeeze(1).tolist()
-        if self._settings.greedy:
-            return scores
-        return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
-
-
-class _Ends:
-    """Decides whether a row has ended with its newest token."""
-
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, end_ids: Collection[int], settings: SamplingSettings
-    ) -> None:
-        self._tokenizer, self._end_ids, self._settings = tokenizer, end_ids, settings
-        self._tail = tail_tokens(settings)
-
-    def __call__(self, row: _Row) -> FinishReason | None:
-        if row.tokens[-1] in self._end_ids or self._stopped(row):
-            return "stop"
-        return "length" if len(row.tokens) >= row.limit else None
-
-    def _stopped(self, row: _Row) -> bool:
-        if not self._tail or not may_end(_decoded(self._tokenizer, row.tokens[-self._tail :]), self._settings):
-            return False
-        return end_of_answer(_decoded(self._tokenizer, row.tokens), self._settings) is not None
-
-
-class _Retire:
-    """A stopping criterion that notes every row's new token, and ends the call once enough rows have ended."""
-
-    def __init__(self, rows: list[_Row], chooser: _Chooser, ends: _Ends, report: Callable[[], None]) -> None:
-        self._rows, self._chooser, self._ends, self._report = rows, chooser, ends, report
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        newest = zip(self._rows, input_ids[:, -1].tolist(), self._chooser.latest_logprobs, strict=True)
-        for row, token, logprob in newest:
-            if row.finish_reason is None:
-                row.tokens.append(token)
-                row.logprobs.append(logprob)
-                row.finish_reason = self._ends(row)
-        self._report()
-        ended = sum(row.finish_reason is not None for row in self._rows)
-        return torch.full((len(self._rows),), ended >= RETIRE_SHARE * len(self._rows), device=input_ids.device)
-
-
-def _left_padded(prompts: list[list[int]], padding: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask, int64 [rows, tokens], with every prompt's end in the last column."""
-    width = max(map(len, prompts), default=0)
-    ids = [[padding] * (width - len(prompt)) + prompt for prompt in prompts]
-    mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
-
-
-def _positions(mask: torch.Tensor) -> torch.Tensor:
-    """Positions counted from a row's first real token, int64 [rows, tokens]; 0 in the padding."""
-    return (mask.cumsum(-1) - 1).clamp(min=0)
-
-
-def _decoded(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
-    return tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    reason = why_unsupported(model)
+    if reason:
+        rank_zero_info(f"sampling with transformers' generate, which is several times slower: {reason}")
+    kind = TransformersSampler if reason else FastSampler
+    return kind(model, tokenizer, chat, identity=identity, batch_size=batch_size, keep_tokens=keep_tokens)

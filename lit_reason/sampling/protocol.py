@@ -23,6 +23,7 @@ class SamplingSettings:
         temperature: 0 is greedy; otherwise logits are divided by it.
         top_p: keep the smallest set of tokens whose probability reaches this share.
         top_k: keep this many most probable tokens; 0 keeps all.
+        min_p: keep tokens that are at least this share as probable as the most probable one; 0 keeps all.
         max_new_tokens: length limit of a sample in tokens.
         stop: a sample ends with the first of these texts; it keeps the text itself, and what follows is cut.
         stop_after_block: language tags of a Markdown code block, for example `[python, py]`: a sample ends when its
@@ -37,6 +38,7 @@ class SamplingSettings:
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
     max_new_tokens: int = 256
     stop: tuple[str, ...] = ()
     stop_after_block: tuple[str, ...] = ()
@@ -49,6 +51,7 @@ class SamplingSettings:
             f"n must be at least 1, not {self.n}": self.n < 1,
             f"temperature must be finite and at least 0, not {self.temperature}": not 0 <= self.temperature < math.inf,
             f"top_p must lie in (0, 1], not {self.top_p}": not 0 < self.top_p <= 1,
+            f"min_p must lie in [0, 1), not {self.min_p}": not 0 <= self.min_p < 1,
             f"top_k must be at least 0, not {self.top_k}": self.top_k < 0,
             f"max_new_tokens must be at least 1, not {self.max_new_tokens}": self.max_new_tokens < 1,
             f"n is {self.n}, but at temperature 0 all samples of a question are the same": self.n > 1 and self.greedy,
@@ -66,10 +69,11 @@ class SamplingSettings:
         """What these settings contribute to a pool's key: all that shapes a single sample.
 
         `n` is left out: more samples of the same kind belong into the same pool. Greedy sampling draws nothing, so what
-        only shapes the draw is left out too.
+        only shapes the draw is left out too, and so is a `min_p` of 0, which older pools do not name.
         """
         shaping = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        without = {"n", "seed", "top_p", "top_k"} if self.greedy else {"n"}
+        without = {"n", "seed", "top_p", "top_k", "min_p"} if self.greedy else {"n"}
+        without |= set() if self.min_p else {"min_p"}
         return {name: value for name, value in shaping.items() if name not in without}
 
 

@@ -33,5 +33,10 @@ def tail_tokens(settings: SamplingSettings) -> int:
     return longest and longest + 4  # some tokenizers drop a space at the start of what they decode
 
 
+def last_letters(settings: SamplingSettings) -> frozenset[str]:
+    """The letters with which a text can come to its end: the newest token holds one of them, or nothing has ended."""
+    return frozenset(marker[-1] for marker in _markers(settings))
+
+
 def _markers(settings: SamplingSettings) -> tuple[str, ...]:
     return settings.stop + (_MARKS if settings.stop_after_block else ())

@@ -1,0 +1,137 @@
+"""One sample in the making, whoever decodes it: what is to be decoded, when it has ended, and what it is then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from lit_reason.progress import Job
+from lit_reason.records import FinishReason, Question, Sample
+from lit_reason.sampling.protocol import SamplingSettings
+from lit_reason.sampling.stopping import end_of_answer, last_letters, may_end, tail_tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from lit_reason.chat import Chat
+
+
+@dataclass(eq=False)
+class Row:
+    """One sample in the making. `limit` is how many tokens it may have."""
+
+    question_id: str
+    sample_index: int
+    prompt: list[int]
+    limit: int
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+
+
+def plan_rows(model: Any, chat: Chat, wanted: Sequence[tuple[Question, int]], settings: SamplingSettings) -> list[Row]:
+    """A row for every sample, the longest prompts first, so that too little memory shows at once; the samples of a
+    question are neighbours and share one list of prompt ids.
+
+    A prompt that leaves no room in the model's context is a row that has ended already, cut by length.
+    """
+    prompts = {question.id: chat.prompt_ids(question.prompt) for question, _ in wanted}
+    context = getattr(model.config, "max_position_embeddings", None) or 2**31
+    rows = []
+    for question, index in wanted:
+        prompt = prompts[question.id]
+        room = max(0, context - len(prompt)) if prompt else 0
+        row = Row(question.id, index, prompt, limit=min(room, settings.max_new_tokens))
+        row.finish_reason = None if room else "length"
+        rows.append(row)
+    return sorted(rows, key=lambda row: (-len(row.prompt), row.question_id, row.sample_index))
+
+
+class Ends:
+    """Decides whether a row has ended with its newest token.
+
+    Most tokens cannot complete a stop string or close a code block, because they lack the last letter of both; which
+    ones can is remembered a token id, so that a step of many rows decodes nothing.
+    """
+
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings) -> None:
+        self.tokenizer, self._settings = tokenizer, settings
+        configured = model.generation_config.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        self.end_ids = frozenset(i for i in [*ids, tokenizer.eos_token_id] if i is not None)
+        self._tail = tail_tokens(settings)
+        self._letters = last_letters(settings)
+        self._can_stop: dict[int, bool] = {}
+
+    def note(self, row: Row, token: int, logprob: float) -> None:
+        """Add a token to the row and end it where it ends."""
+        row.tokens.append(token)
+        row.logprobs.append(logprob)
+        if token in self.end_ids or (self._tail and self._stopped(row)):
+            row.finish_reason = "stop"
+        elif len(row.tokens) >= row.limit:
+            row.finish_reason = "length"
+
+    def text(self, row: Row) -> str:
+        """What the row says, up to where it ends."""
+        spoken = row.tokens[:-1] if row.tokens and row.tokens[-1] in self.end_ids else row.tokens
+        text = self._decoded(spoken)
+        return text[: end_of_answer(text, self._settings)]
+
+    def _stopped(self, row: Row) -> bool:
+        if not self._token_can_stop(row.tokens[-1]):
+            return False
+        if not may_end(self._decoded(row.tokens[-self._tail :]), self._settings):
+            return False
+        return end_of_answer(self._decoded(row.tokens), self._settings) is not None
+
+    def _token_can_stop(self, token: int) -> bool:
+        if token not in self._can_stop:
+            letters = set(self._decoded([token]))
+            # A piece of a character decodes to U+FFFD, and some tokenizers drop a space at the start of a text.
+            self._can_stop[token] = bool(letters & self._letters) or "\ufffd" in letters or " " in self._letters
+        return self._can_stop[token]
+
+    def _decoded(self, tokens: list[int]) -> str:
+        return self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def finished(row: Row, settings: SamplingSettings, ends: Ends, keep_tokens: bool) -> Sample:
+    """The row as a sample; the pool that stores it writes its key."""
+    return Sample(
+        pool_key="",
+        question_id=row.question_id,
+        sample_index=row.sample_index,
+        text=ends.text(row),
+        n_prompt_tokens=len(row.prompt),
+        n_tokens=len(row.tokens),
+        finish_reason=cast(FinishReason, row.finish_reason),
+        logprob=float(sum(row.logprobs)),
+        token_ids=row.tokens if keep_tokens else None,
+        token_logprobs=row.logprobs if keep_tokens else None,
+        seed=settings.seed,
+    )
+
+
+class SamplingJob:
+    """The progress of decoding rows: how many have ended, and tokens a second."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows, self._began = rows, time.perf_counter()
+        self._job = Job("sampling", total=len(rows), unit="samples")
+
+    def report(self) -> None:
+        """Look at the rows and show how far they are; cheap enough for every step."""
+        self._job.update(sum(row.finish_reason is not None for row in self._rows), self._tokens_per_second)
+
+    def __enter__(self) -> SamplingJob:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._job.close()
+
+    def _tokens_per_second(self) -> str:
+        tokens = sum(len(row.tokens) for row in self._rows)
+        return f"{tokens / (time.perf_counter() - self._began):,.0f} tokens/s"
