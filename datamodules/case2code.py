@@ -9,10 +9,11 @@ from typing import Any, Literal
 from datamodules.token_data import TokenDataModule
 from lit_reason.batches import Loading, TokenDocument
 from lit_reason.case2code.functions import Function
-from lit_reason.case2code.pipeline import bad_rows, build, real_functions
+from lit_reason.case2code.pipeline import build
 from lit_reason.case2code.planted import PlantedSettings, with_names
 from lit_reason.case2code.prompts import Prompt, PromptSettings, Purpose, build_prompt, build_target, instruction_prompt
 from lit_reason.case2code.settings import RealSettings
+from lit_reason.case2code.splits import dropped, real_functions
 from lit_reason.records import Question
 
 Split = Literal["train", "val", "test"]
@@ -88,7 +89,7 @@ class Case2CodeDataModule(TokenDataModule):
         """The functions of a split with their prompts; prompts over the length limit are left out and counted."""
         if (split, purpose) not in self._rows:
             real = real_functions(self.real, split) if self.real.in_use else []
-            self.dropped.update(bad_rows(self.real) if self.real.in_use and not self._rows else {})
+            self.dropped.update(dropped(build(self.real), self.real) if self.real.in_use and not self._rows else {})
             functions = [*self.planted.functions(split), *real]
             rows = [(function, build_prompt(function, self.prompts, purpose)) for function in functions]
             kept = [row for row in rows if len(row[1].text) <= self.prompts.max_chars]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lit_reason.case2code.kinds import KINDS, Hints, kind_of
+from lit_reason.case2code.lessons import lessons, meant
 from lit_reason.case2code.usage import TYPE_KINDS, asks_types, uses
 
 Scores = dict[str, float]
@@ -19,6 +20,11 @@ _PRIOR = {
 
 _ANNOTATION, _DEFAULT, _EXAMPLES, _NAME = 10.0, 4.0, 12.0, 2.5
 """Weights of the kinds of evidence; uses in the body weigh 0.6 to 4 each."""
+
+_LESSON = 2.0
+"""Weight of what one exception teaches."""
+
+_MAX_HINTS = 8
 
 _NAMES: dict[str, str] = {
     "int": "n k m i j x y z a b c p q d e start stop end num number value val total target base exp width height left "
@@ -62,6 +68,20 @@ class Evidence:
     defaults: dict[str, Any]
     many_kinds: bool = False
     hopeless: str | None = None
+
+
+    def after(self, params: Sequence[str], signature: Sequence[str], error: str, message: str) -> Evidence:
+        """What is believed after a call with arguments of these kinds raised: the kinds met count half, those wanted
+        gain, and a key that was missed is a hint. The same evidence where the exception teaches nothing."""
+        scores, texts = {param: dict(score) for param, score in self.scores.items()}, self.hints.texts
+        for lesson in lessons(error, message):
+            if lesson.key and "dict" in {kind.partition("[")[0] for kind in signature}:
+                texts = tuple(dict.fromkeys([lesson.key, *texts]))[:_MAX_HINTS]
+            for param, kinds in meant(signature, params, lesson).items():
+                if not lesson.key:
+                    scores[param][signature[list(params).index(param)]] *= 0.5
+                _add(scores[param], kinds, _LESSON)
+        return replace(self, scores=scores, hints=replace(self.hints, texts=texts))
 
 
 def gather(function: ast.FunctionDef, examples: Sequence[dict[str, Any]]) -> Evidence:
@@ -122,12 +142,10 @@ def _hints(function: ast.FunctionDef) -> Hints:
     constants = [node.value for node in _constants(function)]
     ints = dict.fromkeys(c for c in constants if type(c) is int and 1 < c <= 1000)
     texts = dict.fromkeys(c for c in constants if isinstance(c, str) and 0 < len(c) <= 12)
-    return Hints(tuple(ints)[:8], tuple(texts)[:8])
+    return Hints(tuple(ints)[:_MAX_HINTS], tuple(texts)[:_MAX_HINTS])
 
 
 def _constants(function: ast.FunctionDef) -> Iterator[ast.Constant]:
     for statement in function.body:
         if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
             yield from (node for node in ast.walk(statement) if isinstance(node, ast.Constant))
-
-

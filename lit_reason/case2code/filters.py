@@ -14,6 +14,8 @@ REASONS: dict[str, str] = {
     "needs_object": "a parameter must be a function or an object that no literal writes",
     "not_executed": "the program itself fails",
     "no_inputs": "no input was written",
+    "no_answer": "the input writer gave no answer",
+    "bad_inputs": "the writer's text is no list of inputs",
     "count_mismatch": "results and inputs differ in number",
     "timeout": "too few calls end in time",
     "too_long": "too few results are short enough",
@@ -32,20 +34,19 @@ UNSTABLE_ERRORS = frozenset(
 )
 """Not behaviour to be learned: they depend on limits, or come from the sandbox."""
 
-MIN_CASES = 4
-"""With fewer, section 2 step 5 could not hide one and show three."""
-
 _MIN_MINORITY = 2
 _MESSAGE_CHARS = 200
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The thresholds of the filter."""
+    """The thresholds of the filter. With fewer than 4 cases, section 2 step 5 could not hide one and show three."""
 
     drop_constant: bool = True
     max_error_share: float = 0.5
     min_distinct: int = 3
+    min_cases: int = 4
+    error_messages: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def judge(inputs: Sequence[str], first: Outcome, second: Outcome, rules: Rules =
             return Verdict(reason="nondeterministic")
         else:
             cases.append(_case(text, a))
-    if len(cases) < MIN_CASES:
+    if len(cases) < rules.min_cases:
         return Verdict(reason=lost.most_common(1)[0][0] if lost else "few_cases")
     reason = _dull(cases, rules)
     return Verdict(reason=reason) if reason else Verdict(tuple(cases))
@@ -111,9 +112,11 @@ def _dull(cases: Sequence[Case], rules: Rules) -> str | None:
         return "all_errors"
     if errors > rules.max_error_share * len(cases):
         return "error_share"
-    outputs = Counter(case.output for case in cases)
+    outputs = Counter(case.output_with_message if rules.error_messages else case.output for case in cases)
     if len(outputs) == 1:
         return "constant" if rules.drop_constant else None
+    if rules.min_distinct == 1:
+        return None
     returned = Counter(str(case.returned) for case in cases if case.error is None)
     if set(returned) <= {"True", "False"}:
         return None if len(outputs) > 1 and min(outputs.values()) >= _MIN_MINORITY else "few_outputs"

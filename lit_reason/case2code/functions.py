@@ -28,6 +28,11 @@ class Case:
         """The expected output as one text: the repr of the value, or the exception's type (section 9.2)."""
         return self.error if self.error is not None else str(self.returned)
 
+    @property
+    def output_with_message(self) -> str:
+        """The same as the release has it: an exception is `type: message` (section 5.3)."""
+        return f"{self.error}: {self.message}" if self.error is not None and self.message else self.output
+
     def arguments(self) -> dict[str, Any]:
         """The input as values, built anew on each call because functions mutate their arguments (section 9.4)."""
         return ast.literal_eval(self.kwargs)

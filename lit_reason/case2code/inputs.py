@@ -11,13 +11,14 @@ import ast
 import doctest
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 from lit_reason.case2code.evidence import Evidence, gather
 from lit_reason.case2code.kinds import KINDS
 from lit_reason.case2code.values import literal_text
+from lit_reason.grading.code import parse_code
 
 Signature = tuple[str, ...]
 Inputs = dict[str, Any]
@@ -62,6 +63,10 @@ class Writer:
         rng = Random(f"{self.seed}/{signature}")
         drawn = (self._draw(signature, rng) for _ in range(8 * n))
         return _distinct(itertools.chain(self.examples, self._edges(signature, rng), drawn), n)
+
+    def after(self, signature: Signature, error: str, message: str) -> Writer:
+        """The writer that knows what an exception on inputs of this signature taught."""
+        return replace(self, evidence=self.evidence.after(self.params, signature, error, message))
 
     def write_trial(self, signature: Signature, n: int) -> list[str]:
         """Up to `n` ordinary inputs, by which signatures are compared; edge values would suit too many of them."""
@@ -112,22 +117,60 @@ def docstring_examples(function: ast.FunctionDef) -> list[Inputs]:
 
 
 def parse_examples(text: str) -> list[Mapping[str, Any]]:
-    """Inputs in a language model's words: `examples = [{...}, ...]` or the bare list (section 2, step 2).
-
-    Entries that are not literal dicts with text keys (open files, lambdas) are left out.
+    """The inputs in a language model's words that literals write; open files and lambdas are left out.
 
     Raises:
-        ValueError: the text is not one list.
+        ValueError: as `example_items`.
     """
-    try:
-        statements = ast.parse(text).body
-    except SyntaxError as error:
-        raise ValueError(f"inputs do not parse: {error.msg}") from None
-    value = statements[-1].value if statements and isinstance(statements[-1], (ast.Assign, ast.Expr)) else None
-    if not isinstance(value, ast.List):
+    return [item for item in example_items(text) if item is not None]
+
+
+def example_items(text: str) -> list[Inputs | None]:
+    """Inputs in a language model's words (section 2, step 2): `examples = [...]`, perhaps with `examples += [...]` or
+    `examples.append(...)` behind it, or the bare list, of dicts or of `dict(...)`. None stands for what is no input.
+
+    Raises:
+        ValueError: the text does not parse, or holds no list.
+    """
+    tree = parse_code(text)
+    if tree is None:
+        raise ValueError("inputs do not parse")
+    items: list[ast.expr] | None = None
+    for statement in tree.body:
+        new, adds = _listed(statement)
+        if new is not None:
+            items = [*(items or []), *new] if adds else list(new)
+    if items is None:
         raise ValueError("inputs are no list")
-    literals = [_literal(item) for item in value.elts]
-    return [item for item in literals if isinstance(item, dict) and item and all(isinstance(k, str) for k in item)]
+    return [_inputs(item) for item in items]
+
+
+def literal_or_none(text: str) -> Inputs | None:
+    """An input as the repr of a dict of keyword arguments, None for anything else."""
+    tree = parse_code(text)
+    single = tree.body[0] if tree and len(tree.body) == 1 else None
+    return _inputs(single.value) if isinstance(single, ast.Expr) else None
+
+
+def _listed(statement: ast.stmt) -> tuple[list[ast.expr] | None, bool]:
+    """The items of the list that a statement assigns or adds, and whether it adds; None for other statements."""
+    value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)) else None
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and len(value.args) == 1:
+        if value.func.attr == "append":
+            return list(value.args), True
+        value = value.args[0] if value.func.attr == "extend" else None
+        return (value.elts, True) if isinstance(value, (ast.List, ast.Tuple)) else (None, True)
+    return (value.elts, isinstance(statement, ast.AugAssign)) if isinstance(value, ast.List) else (None, False)
+
+
+def _inputs(node: ast.expr) -> Inputs | None:
+    """The keyword arguments that a dict or a `dict(...)` of literals writes."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
+        values = {keyword.arg: _literal(keyword.value) for keyword in node.keywords}
+        whole = values and None not in values and all(value is not NotImplemented for value in values.values())
+        return {str(name): value for name, value in values.items()} if whole else None
+    value = _literal(node)
+    return value if isinstance(value, dict) and value and all(isinstance(k, str) for k in value) else None
 
 
 def _distinct(inputs: Iterable[Inputs], n: int) -> list[str]:

@@ -1,55 +1,54 @@
 """From source files to tasks: harvest, write inputs, execute, filter, choose cases; cached and restartable.
 
-The cache folder holds `functions.jsonl` and `rejected.jsonl`, to which every function is appended as it is done, and
+A folder holds `functions.jsonl` and `rejected.jsonl`, to which every function is appended as it is done, and
 `reasons.json`, which appears when all are. A run that was killed goes on behind what it had written; a line that the
 kill cut short is not counted as done (section 10 L).
 """
 
 from __future__ import annotations
 
-import ast
-import itertools
 import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock
 
 from lit_reason.case2code import filters, rules
 from lit_reason.case2code.cases import Choice, choose_cases
-from lit_reason.case2code.execute import Coverage, Executor, trial_score
-from lit_reason.case2code.filters import Rules, judge, unusable
+from lit_reason.case2code.execute import Coverage, Executor
+from lit_reason.case2code.filters import Rules, judge
 from lit_reason.case2code.functions import PYTHON, Case, Function
-from lit_reason.case2code.harvest import harvest
-from lit_reason.case2code.inputs import Signature, Writer
-from lit_reason.case2code.names import split_of
-from lit_reason.case2code.rules import Candidate
+from lit_reason.case2code.harvest import Harvest, harvest
+from lit_reason.case2code.model_writer import LanguageModelWriter, make_sampler
+from lit_reason.case2code.release import Stage
+from lit_reason.case2code.rows import NOT_LITERAL
+from lit_reason.case2code.rules import Candidate, HarvestRules
 from lit_reason.case2code.settings import RealSettings
-from lit_reason.case2code.sources import source_version
+from lit_reason.case2code.sources import HUMAN_EVAL, source_version
+from lit_reason.case2code.typed import TypedWriter
+from lit_reason.case2code.writers import InputWriter, ReplayWriter
 from lit_reason.errors import PlainError
-from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, write_json_atomic
+from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, write_json_atomic, write_jsonl_atomic
 from lit_reason.progress import track
-from lit_reason.sandbox import CallResult, Program
+from lit_reason.sandbox import Program
 
-VERSION = 5
+VERSION = 7
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
+
+FUNCTIONS, REJECTED, WRITTEN, SUMMARY, MADE_FROM = (
+    "functions.jsonl", "rejected.jsonl", "written.jsonl", "reasons.json", "made_from.json",
+)  # fmt: skip
 
 _CHUNK = 96
 """Functions that go through the stages together; a slow one then holds up few workers."""
-_TRIALS = ((8, 3), (24, 2))
-"""(signatures, inputs of each) in the first and in the second round of trials."""
 
-_GOOD_SCORE = 4.0
-"""A signature with this score (three calls returned, two or more results differ) needs no second round."""
-
-_UNUSED = ("n_train", "n_val", "n_test", "held_out_share", "workers", "allow_unprotected")
-"""Settings that do not change what is built."""
+_UNUSED = ("n_train", "n_val", "n_test", "held_out_share", "near_duplicates", "workers", "allow_unprotected", "writer")
+"""Settings that do not change what is built; the writer says itself what of it does."""
 
 REASONS = {**rules.REASONS, **filters.REASONS}
 """What each reason means, for the histogram."""
@@ -57,167 +56,217 @@ REASONS = {**rules.REASONS, **filters.REASONS}
 logger = logging.getLogger(__name__)
 
 
+Key = tuple[str, str]
+"""Id and origin."""
+
+
 class EmptyCorpus(PlainError, ValueError):
     """Nothing passed the rules and filters; the message is the histogram of reasons (section 11)."""
 
 
+class OtherData(PlainError, ValueError):
+    """A folder holds functions that were made from something else."""
+
+
 @dataclass
 class Work:
-    """A candidate on its way: it leaves with a `function` or with a `reason`.
-
-    `signatures` are those whose trials returned something, with their scores; `trouble` counts unusable trial results.
-    """
+    """A candidate on its way: it leaves with a `function` or with a `reason`."""
 
     candidate: Candidate
     seed: int
-    signatures: list[tuple[float, Signature]] = field(default_factory=list)
-    trouble: Counter[str] = field(default_factory=Counter)
     reason: str | None = None
     function: Function | None = None
 
     @property
     def id(self) -> str:
-        """Where the function comes from does not matter to what it is."""
-        return f"real-{self.candidate.body}"
+        """The row's own, else what the function is: where it comes from does not matter to that."""
+        return self.candidate.id or f"real-{self.candidate.body}"
 
-    @cached_property
-    def writer(self) -> Writer:
-        """Writes the inputs of this function."""
-        node = ast.parse(self.candidate.source).body[0]
-        assert isinstance(node, ast.FunctionDef)
-        return Writer.for_function(node, f"{self.seed}/{self.candidate.body}")
-
-    def inputs(self, n: int) -> list[str]:
-        """The inputs that came with the function; else `n` written for the best signature.
-
-        A third are of the second best signature where the function asks for types.
-        """
-        if self.candidate.inputs is not None:
-            return list(self.candidate.inputs)
-        ranked = [signature for _, signature in sorted(self.signatures, key=lambda item: -item[0])]
-        if not self.writer.evidence.many_kinds or len(ranked) == 1:
-            return self.writer.write(ranked[0], n)
-        first = self.writer.write(ranked[0], n - n // 3)
-        return list(dict.fromkeys([*first, *self.writer.write(ranked[1], n // 3)]))
+    @property
+    def key(self) -> Key:
+        """By what it is known whether it is done: another row may have the same id."""
+        return self.id, self.candidate.origin
 
     def program(self, calls: Iterable[str]) -> Program:
         """The candidate with these calls."""
         return Program(self.candidate.code, self.candidate.name, tuple(calls))
 
 
-def real_functions(settings: RealSettings, split: Literal["train", "val", "test"]) -> list[Function]:
-    """The functions of one split in the order of their bodies' hashes; builds the cache if it is not complete.
+def build(settings: RealSettings) -> Path:
+    """The cache folder of these settings, complete. Two processes that build at once share the work of the first."""
+    key = build_key(settings)
+    return build_in(cache_dir() / "case2code" / key, settings, key)
 
-    A body's hash alone decides on its split and place, so that other sources or a restart never move a function.
+
+def build_in(folder: Path, settings: RealSettings, key: str, stage: Stage | None = None) -> Path:
+    """The same in a folder of one's own. With a `stage`, rows keep their ids, and every row that is no task is listed.
 
     Raises:
         EmptyCorpus: with the reasons, when nothing is left.
+        OtherData: the folder's functions were made from something else.
         SandboxUnavailable: where functions would have to run without isolation and that is not allowed.
     """
-    folder = build(settings)
-    share = settings.held_out_share
-    shares = {"train": 1 - share, "val": share / 2, "test": share / 2}
-    most = {"train": settings.n_train, "val": settings.n_val, "test": settings.n_test}[split]
-    functions = {f.id: f for f in _read_functions(folder)}
-    chosen = sorted((f for f in functions.values() if split_of(f.body, shares) == split), key=lambda f: f.body)
-    return chosen[:most]
-
-
-def bad_rows(settings: RealSettings) -> Counter[str]:
-    """How many rows of .jsonl sources could not be used, by reason."""
-    return Counter(json.loads((build(settings) / "reasons.json").read_text("utf-8"))["rows"])
-
-
-def build(settings: RealSettings) -> Path:
-    """The cache folder of these settings, complete. Two processes that build at once share the work of the first."""
-    folder = cache_dir() / "case2code" / _key(settings)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        if not (folder / "reasons.json").exists():
-            _build(folder, settings)
+        _claim(folder / MADE_FROM, {"key": key, "sources": settings.sources, "stage": stage})
+        if not (folder / SUMMARY).exists():
+            _build(folder, settings, stage)
     return folder
 
 
+def build_key(settings: RealSettings, stage: Stage | None = None) -> str:
+    """The hash of everything that decides on the functions: settings, sources, versions."""
+    used = {name: value for name, value in asdict(settings).items() if name not in _UNUSED}
+    sets = [path for path in settings.evaluation_sets if path != HUMAN_EVAL]
+    files = [settings.writer.path] if settings.writer.backend == "replay" and settings.writer.path else []
+    versions = [source_version(source) for source in (*settings.sources, *sets, *files)]
+    parts = {"version": VERSION, "python": PYTHON, "settings": used, "sources": versions, "stage": stage}
+    return stable_hash({**parts, "writer": settings.writer.identity()})
+
+
+def stored_functions(folder: Path) -> list[Function]:
+    """The functions of a complete folder, each id once, in the order in which they were done."""
+    return [Function.from_row(row) for row in {row["id"]: row for row in stored_rows(folder / FUNCTIONS)}.values()]
+
+
+def left_out(folder: Path) -> Counter[str]:
+    """What of the rows of .jsonl sources could not be used, and what of the inputs, by reason."""
+    summary = json.loads((folder / SUMMARY).read_text("utf-8"))
+    return Counter(summary["rows"]) + Counter(summary["inputs"])
+
+
+def histogram(folder: Path) -> str:
+    """One line: how many functions were rejected for which reason."""
+    return _histogram(json.loads((folder / SUMMARY).read_text("utf-8")))
+
+
+def stored_rows(path: Path) -> list[dict[str, Any]]:
+    """Whole rows; what is no row is the rest of a line that a kill cut short, and is done again."""
+
+    def cut(path: Path, line: int, why: str) -> None:
+        logger.warning("%s, line %d was cut short and is done again: %s", path, line, why)
+
+    return [row for _, row in read_jsonl(path, cut)] if path.exists() else []
+
+
+def _claim(path: Path, made_from: dict[str, Any]) -> None:
+    if not path.exists():
+        write_json_atomic(path, made_from)
+    elif json.loads(path.read_text("utf-8"))["key"] != made_from["key"]:
+        raise OtherData(
+            f"{path.parent} holds functions made from another file or by other settings; empty it, or name another"
+        )
+
+
 def process(works: Sequence[Work], executor: Executor, settings: RealSettings) -> None:
-    """Give every work its function or its reason."""
-    unwritten = [work for work in works if work.candidate.inputs is None]
-    for work in unwritten:
-        if work.writer.evidence.hopeless:
-            work.reason = "needs_object"
-    _choose_signatures([work for work in unwritten if not work.reason], executor)
-    ready = [work for work in works if not work.reason]
-    programs = [work.program(work.inputs(settings.n_inputs)) for work in ready]
-    thresholds = Rules(settings.drop_constant, settings.max_error_share, settings.min_distinct)
+    """Give every work whose candidate has inputs its function or its reason."""
+    thresholds = Rules(
+        settings.drop_constant, settings.max_error_share, settings.min_distinct, settings.min_cases,
+        settings.error_messages,
+    )  # fmt: skip
+    new = [work for work in works if work.candidate.outcome is None]
+    programs = [work.program(work.candidate.inputs or ()) for work in new]
+    outcomes = dict(zip(map(id, new), executor.run_twice(programs), strict=True))
     kept = []
-    for work, program, outcomes in zip(ready, programs, executor.run_twice(programs), strict=True):
-        verdict = judge(program.calls, *outcomes, thresholds)
+    for work in works:
+        stored = work.candidate.outcome
+        first, second = (stored, stored) if stored else outcomes[id(work)]
+        verdict = judge(work.candidate.inputs or (), first, second, thresholds)
         work.reason = verdict.reason
         if verdict.cases:
-            kept.append((work, verdict.cases, work.program(case.kwargs for case in verdict.cases)))
-    coverages = executor.coverage([program for _, _, program in kept])
-    for (work, cases, _), coverage in zip(kept, coverages, strict=True):
-        choice = _choose(cases, coverage, work.writer.seed, settings)
+            kept.append((work, verdict.cases))
+    coverages = executor.coverage([work.program(case.kwargs for case in cases) for work, cases in kept])
+    for (work, cases), coverage in zip(kept, coverages, strict=True):
         found = work.candidate
+        choice = _choose(cases, coverage, f"{work.seed}/{found.body}", settings)
         work.function = Function(
             work.id, found.name, found.params, found.code, choice.cases, choice.shown, choice.hidden,
             body=found.body, origin=found.origin,
         )  # fmt: skip
 
 
-def _choose_signatures(works: Sequence[Work], executor: Executor) -> None:
-    """Try candidate signatures on a few inputs each and note those whose calls return, scored by how differently."""
-    start = 0
-    for n_signatures, n_inputs in _TRIALS:
-        trials: list[tuple[Work, list[Signature], list[list[str]]]] = []
-        for work in works:
-            if max((score for score, _ in work.signatures), default=0.0) < _GOOD_SCORE:
-                signatures = list(itertools.islice(work.writer.signatures(), start, start + n_signatures))
-                trials.append((work, signatures, [work.writer.write_trial(s, n_inputs) for s in signatures]))
-        programs = [work.program(itertools.chain(*inputs)) for work, _, inputs in trials]
-        for (work, signatures, inputs), outcome in zip(trials, executor.run(programs), strict=True):
-            for signature, calls in zip(signatures, _regroup(outcome.calls, inputs), strict=True):
-                if score := trial_score(calls):
-                    work.signatures.append((score, signature))
-                work.trouble.update(filter(None, map(unusable, calls)))
-        start += n_signatures
-    for work in works:
-        if not work.signatures:
-            work.reason = work.trouble.most_common(1)[0][0] if work.trouble else "all_errors"
-
-
-def _regroup(calls: Sequence[CallResult], groups: Sequence[Sequence[str]]) -> Iterator[Sequence[CallResult]]:
-    iterator = iter(calls)
-    for group in groups:
-        yield list(itertools.islice(iterator, len(group)))
-
-
-def _build(folder: Path, settings: RealSettings) -> None:
-    found = harvest(
-        settings.sources, settings.evaluation_sets, max_lines=settings.max_lines, max_chars=settings.max_chars
-    )
-    works = [Work(candidate, settings.seed) for candidate in found.kept]
-    done = _done(folder)
-    executed = [function for function in found.executed if function.id not in done]
-    append_jsonl(folder / "functions.jsonl", [_chosen(function, settings).to_row() for function in executed])
-    todo = [work for work in works if work.id not in done]
+def _build(folder: Path, settings: RealSettings, stage: Stage | None) -> None:
+    limits = HarvestRules(settings.max_lines, settings.max_chars, settings.helpers, settings.undefined_names)
+    found = harvest(settings.sources, settings.evaluation_sets, limits, stage)
+    works = [Work(candidate if stage else replace(candidate, id=""), settings.seed) for candidate in found.kept]
+    if stage:
+        _list_rejections(folder / REJECTED, found, {work.key for work in works})
+    done = {(row["id"], row["origin"]) for name in (FUNCTIONS, REJECTED) for row in stored_rows(folder / name)}
+    for function in found.executed:
+        task = _chosen(function if stage else replace(function, id=f"real-{function.body}"), settings)
+        if (task.id, task.origin) not in done:
+            append_jsonl(folder / FUNCTIONS, [task.to_row()])
+    todo = [work for work in works if work.key not in done]
     if todo:
-        with Executor(settings.workers, settings.call_seconds, settings.allow_unprotected) as executor:
-            for work in track(_processed(todo, executor, settings), "Case2Code", total=len(todo), unit="functions"):
-                if work.function is not None:
-                    append_jsonl(folder / "functions.jsonl", [work.function.to_row()])
-                else:
-                    row = {"id": work.id, "origin": work.candidate.origin, "reason": work.reason}
-                    append_jsonl(folder / "rejected.jsonl", [row])
-    rejected = Counter(str(row["reason"]) for row in _rows(folder / "rejected.jsonl").values())
-    n_kept = len(_rows(folder / "functions.jsonl"))
+        _run(folder, works, todo, settings)
+    _summarise(folder, found, settings)
+
+
+def _run(folder: Path, works: Sequence[Work], todo: Sequence[Work], settings: RealSettings) -> None:
+    """Write inputs, execute, filter and append, function by function."""
+    writer = _writer(settings, [work.candidate for work in works if work.candidate.inputs is None])
+    with Executor(settings.workers, settings.call_seconds, settings.allow_unprotected) as executor:
+        processed = _processed(folder, todo, writer, executor, settings)
+        for work in track(processed, "Case2Code", total=len(todo), unit="functions"):
+            if work.function is not None:
+                append_jsonl(folder / FUNCTIONS, [work.function.to_row()])
+            else:
+                append_jsonl(folder / REJECTED, [_rejected(work)])
+
+
+def _writer(settings: RealSettings, candidates: Sequence[Candidate]) -> InputWriter:
+    backend = settings.writer.backend
+    if backend == "typed" or not candidates:
+        return TypedWriter(settings.seed, settings.n_inputs)
+    if backend == "replay":
+        return ReplayWriter(str(settings.writer.path))
+    return LanguageModelWriter(make_sampler(settings.writer), settings.writer, candidates)
+
+
+def _processed(
+    folder: Path, works: Sequence[Work], writer: InputWriter, executor: Executor, settings: RealSettings
+) -> Iterator[Work]:
+    listed = {row["id"] for row in stored_rows(folder / WRITTEN)}
+    for start in range(0, len(works), _CHUNK):
+        chunk = works[start : start + _CHUNK]
+        unwritten = [work for work in chunk if work.candidate.inputs is None]
+        answers = writer.write([work.candidate for work in unwritten], executor)
+        for work, answer in zip(unwritten, answers, strict=True):
+            work.candidate, work.reason = answer.candidate, answer.reason
+            if answer.row and work.id not in listed:  # a language model's answer, as the release lists it
+                append_jsonl(folder / WRITTEN, [{"id": work.id, **answer.row, "n_not_literal": answer.n_lost}])
+        process([work for work in chunk if not work.reason], executor, settings)
+        yield from chunk
+
+
+def _list_rejections(path: Path, found: Harvest, works: set[Key]) -> None:
+    """Begin the list with the rows that never were candidates, and keep what a killed run had added to it."""
+    earlier = [row for row in stored_rows(path) if (row["id"], row["origin"]) in works]
+    new = [
+        {"id": item.id or None, "func_name": item.name or None, "reason": item.detail or item.reason,
+         "origin": item.origin}
+        for item in found.rejections
+    ]  # fmt: skip
+    write_jsonl_atomic(path, [*new, *earlier])
+
+
+def _rejected(work: Work) -> dict[str, Any]:
+    candidate = work.candidate
+    return {"id": work.id, "func_name": candidate.name, "reason": work.reason, "origin": candidate.origin}
+
+
+def _summarise(folder: Path, found: Harvest, settings: RealSettings) -> None:
+    rejected = Counter(str(row["reason"]) for row in stored_rows(folder / REJECTED))
+    lost = found.dropped[NOT_LITERAL] + sum(row["n_not_literal"] for row in stored_rows(folder / WRITTEN))
     reasons = {
-        "kept": n_kept, "harvest": dict(found.rejected), "filter": dict(rejected), "rows": dict(found.bad_rows),
-        "python": PYTHON,
+        "kept": len(stored_rows(folder / FUNCTIONS)), "harvest": dict(found.rejected),
+        "filter": {reason: n for reason, n in rejected.items() if reason in filters.REASONS},
+        "rows": dict(found.bad_rows), "inputs": {NOT_LITERAL: lost} if lost else {}, "python": PYTHON,
     }  # fmt: skip
-    if not n_kept:
+    if not reasons["kept"]:
         raise EmptyCorpus(f"no function of {', '.join(settings.sources)} is left; {_histogram(reasons)}")
-    write_json_atomic(folder / "reasons.json", reasons)
-    logger.info("Case2Code: %d real functions; %s", n_kept, _histogram(reasons))
+    write_json_atomic(folder / SUMMARY, reasons)
+    logger.info("Case2Code: %d real functions; %s", reasons["kept"], _histogram(reasons))
 
 
 def _chosen(function: Function, settings: RealSettings) -> Function:
@@ -233,36 +282,6 @@ def _choose(cases: Sequence[Case], coverages: Sequence[Coverage], seed: str, set
         cases, coverages, Random(seed),
         n_cases=settings.n_cases, max_shown=settings.max_shown, hidden_share=settings.hidden_share,
     )  # fmt: skip
-
-
-def _processed(works: Sequence[Work], executor: Executor, settings: RealSettings) -> Iterator[Work]:
-    for start in range(0, len(works), _CHUNK):
-        chunk = works[start : start + _CHUNK]
-        process(chunk, executor, settings)
-        yield from chunk
-
-
-def _key(settings: RealSettings) -> str:
-    used = {name: value for name, value in asdict(settings).items() if name not in _UNUSED}
-    versions = [source_version(source) for source in (*settings.sources, *settings.evaluation_sets)]
-    return stable_hash({"version": VERSION, "python": PYTHON, "settings": used, "sources": versions})
-
-
-def _done(folder: Path) -> set[str]:
-    return {*_rows(folder / "functions.jsonl"), *_rows(folder / "rejected.jsonl")}
-
-
-def _read_functions(folder: Path) -> list[Function]:
-    return [Function.from_row(row) for row in _rows(folder / "functions.jsonl").values()]
-
-
-def _rows(path: Path) -> dict[str, dict[str, Any]]:
-    """Whole rows by id; what is no row is the rest of a line that a kill cut short."""
-
-    def cut(path: Path, line: int, why: str) -> None:
-        logger.debug("%s, line %d was cut short: %s", path, line, why)
-
-    return {row["id"]: row for _, row in read_jsonl(path, cut)} if path.exists() else {}
 
 
 def _histogram(reasons: dict[str, Any]) -> str:

@@ -1,90 +1,128 @@
-"""Functions in JSON lines: raw ones still to be run, with or without inputs, or whole tasks (sections 3 and 11).
+"""Functions in JSON lines, at whatever step of the pipeline they stand (sections 3 and 11).
 
-A raw row has `id`, `content` (or `code`), perhaps `import_code` (a list of import lines) and perhaps `example_str`, the
-inputs that some other writer wrote for it. A row with `cases`, or with the released `parsed_inputs` and
-`example_outputs`, has been run and is taken as it is.
+A raw row has `id`, `content` (or `code`) and perhaps `import_code` (a list of import lines); a written one also
+`example_str`, the inputs that some writer wrote; an executed one what the function did with them. A row with `cases` is
+a task in our own form and is taken as it is.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lit_reason.case2code.functions import Function
-from lit_reason.case2code.inputs import parse_examples
+from lit_reason.case2code.inputs import example_items
 from lit_reason.case2code.names import normalised_body
-from lit_reason.case2code.rules import Candidate, harvest_text
+from lit_reason.case2code.release import Stage, row_code, row_id, stored_cases
+from lit_reason.case2code.rules import Candidate, HarvestRules, harvest_text
 from lit_reason.case2code.values import literal_text
 from lit_reason.files import read_jsonl
 
-OnBad = Callable[[str, str], None]
-"""Called as `on_bad("file:line", reason)` for a row that cannot be used."""
+
+@dataclass(frozen=True)
+class Rejected:
+    """A function that is no task, or a row that holds none: `reason` is a key of the histogram, `detail` its words."""
+
+    reason: str
+    origin: str
+    id: str = ""
+    name: str = ""
+    detail: str = ""
+
+    @property
+    def is_bad_row(self) -> bool:
+        """Whether the row itself cannot be used, whatever its function."""
+        return bool(self.detail)
+
+
+BAD_ROW = "bad row"
+NOT_LITERAL = "inputs that no literal writes"
+OnDropped = Callable[[str, int], None]
+"""Called as `on_dropped(what, how many)` for parts of rows that are left out."""
 
 
 def read_functions(
-    path: Path, on_bad: OnBad, max_lines: int = 60, max_chars: int = 4096
-) -> Iterator[Candidate | Function | str]:
-    """Yield for every usable row a function that was run, a candidate, or the rule (R1 to R8) that it breaks."""
+    path: Path, rules: HarvestRules, on_dropped: OnDropped, stage: Stage | None = None
+) -> Iterator[Candidate | Function | Rejected]:
+    """Yield for every row a candidate, a task, or why it is neither; no row stops the next one.
+
+    Args:
+        path: a .jsonl file.
+        rules: for the functions in it.
+        on_dropped: told about inputs that cannot be used.
+        stage: the step that the rows have behind them; None takes each row for what it holds.
+    """
+    bad: list[Rejected] = []
+
+    def cut(_: Path, line: int, why: str) -> None:
+        bad.append(Rejected(BAD_ROW, f"{path.name}:{line}", detail=f"not JSON: {why}"))
+
     seen: set[str] = set()
-    for line, row in read_jsonl(path, on_bad=lambda _, line, why: on_bad(f"{path.name}:{line}", f"not JSON: {why}")):
-        place = f"{path.name}:{line}"
-        try:
-            identity = str(row.get("id") or "")
-            if not identity:
-                raise ValueError("no 'id'")
-            if identity in seen:
-                raise ValueError(f"duplicate id {identity!r}")
-            seen.add(identity)
-            if row.get("cases") or row.get("example_outputs"):
-                yield _executed(row)
-            else:
-                yield _raw(row, f"{place} {identity}", max_lines, max_chars)
-        except ValueError as error:
-            on_bad(place, str(error))
-        except (TypeError, KeyError, AttributeError, SyntaxError) as error:
-            on_bad(place, f"malformed: {error}")
+    for line, row in read_jsonl(path, cut):
+        yield from bad
+        bad.clear()
+        yield _item(row, f"{path.name}:{line}", seen, rules, on_dropped, stage)
+    yield from bad
 
 
-def _executed(row: dict[str, Any]) -> Function:
-    """A task as it is, in our own form or in the released one."""
-    if not row.get("cases"):
-        inputs, outputs = row.get("parsed_inputs") or [], row["example_outputs"]
-        if len(inputs) != len(outputs):
-            raise ValueError(f"{len(inputs)} inputs but {len(outputs)} outputs")
-        row = {**row, "cases": [_case(pairs, output) for pairs, output in zip(inputs, outputs, strict=True)]}
+def _item(
+    row: dict[str, Any], place: str, seen: set[str], rules: HarvestRules, on_dropped: OnDropped, stage: Stage | None
+) -> Candidate | Function | Rejected:
+    identity = row_id(row)
+    name = str(row.get("func_name") or "")
+    try:
+        if not identity:
+            raise ValueError("no 'id'")
+        if identity in seen:
+            raise ValueError(f"duplicate id {identity!r}")
+        seen.add(identity)
+        if row.get("cases") and stage in (None, "executed"):
+            return _task(row)
+        found = _candidate(row, f"{place} {identity}", rules)
+        if isinstance(found, str):
+            return Rejected(found, f"{place} {identity}", identity, name)
+        return _with_inputs(replace(found, id=identity), row, on_dropped, stage)
+    except ValueError as error:
+        return Rejected(BAD_ROW, place, identity, name, str(error))
+    except (TypeError, KeyError, AttributeError, SyntaxError) as error:
+        return Rejected(BAD_ROW, place, identity, name, f"malformed: {error}")
+
+
+def _task(row: dict[str, Any]) -> Function:
     function = Function.from_row(row)
-    body = normalised_body(function.code)
     origin = function.origin or function.id
-    return replace(function, id=f"real-{body}", body=body, source="real", family=None, origin=origin)
+    return replace(function, body=normalised_body(function.code), source="real", family=None, origin=origin)
 
 
-def _case(pairs: list[list[str]], output: dict[str, str]) -> dict[str, str]:
-    """A released case: the input is a list of [name, literal text], an error is `type: message`."""
-    kwargs = literal_text({name: ast.literal_eval(text) for name, text in pairs})
-    if "return" in output:
-        return {"kwargs": kwargs, "return": output["return"]}
-    error, _, message = output["error"].partition(": ")
-    return {"kwargs": kwargs, "error": error, "message": message}
-
-
-def _raw(row: dict[str, Any], origin: str, max_lines: int, max_chars: int) -> Candidate | str:
-    content = row.get("content") or row.get("code")
+def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules) -> Candidate | str:
+    content = row_code(row)
     if not content:
         raise ValueError("no 'content'")
     imports = row.get("import_code") or []
     lines = imports.splitlines() if isinstance(imports, str) else imports
-    found = list(harvest_text("\n".join([*lines, content]) + "\n", origin, max_lines, max_chars))
+    found = list(harvest_text("\n".join([*lines, content]) + "\n", origin, rules))
     candidates = [item for item in found if isinstance(item, Candidate)]
     name = row.get("func_name")
     if name and candidates and name not in {candidate.name for candidate in candidates}:
         raise ValueError(f"'content' defines no function {name!r}")
     if not candidates:
         return str(found[0]) if found else "R2"
-    chosen = next((candidate for candidate in candidates if candidate.name == name), candidates[0])
-    if not row.get("example_str"):
-        return replace(chosen, origin=origin)
-    inputs = tuple(dict.fromkeys(literal_text(item) for item in parse_examples(row["example_str"])))
-    return replace(chosen, origin=origin, inputs=inputs)
+    return replace(next((c for c in candidates if c.name == name), candidates[0]), origin=origin)
+
+
+def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropped, stage: Stage | None) -> Candidate:
+    """The candidate with what the row's stage says of its inputs and their results."""
+    has_results = "example_outputs" in row or "exec_raw_output" in row
+    if stage == "executed" or (stage is None and has_results):
+        if not has_results:
+            raise ValueError("no 'example_outputs'")
+        inputs, outcome, n_lost = stored_cases(row)
+        on_dropped(NOT_LITERAL, n_lost)
+        return replace(candidate, inputs=inputs, outcome=outcome)
+    if stage == "written" or (stage is None and row.get("example_str")):
+        items = example_items(row["example_str"]) if row.get("example_str") else []
+        on_dropped(NOT_LITERAL, sum(item is None for item in items))
+        return replace(candidate, inputs=tuple(dict.fromkeys(literal_text(item) for item in items if item)))
+    return candidate

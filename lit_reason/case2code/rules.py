@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lit_reason.case2code.names import normalised_body
-from lit_reason.case2code.scope import NEEDS_WORLD, UNKNOWN_NAME, Scope, check_names
+from lit_reason.case2code.scope import Scope, check_names
 from lit_reason.grading.code import parse_code
+from lit_reason.sandbox import Outcome
 
 REASONS: dict[str, str] = {
     "encoding": "file is not UTF-8",
@@ -31,10 +32,29 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
+class HarvestRules:
+    """How strict rules R5 and R8 are.
+
+    Args:
+        max_lines: longest function in lines.
+        max_chars: longest program in characters, helpers included.
+        helpers: functions of the same module that a function calls are carried along, instead of R5.
+        undefined_names: functions that use names from nowhere pass, as in the release.
+    """
+
+    max_lines: int = 60
+    max_chars: int = 4096
+    helpers: bool = False
+    undefined_names: bool = False
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A function that passed every rule.
 
-    `import_code` are the allow-listed imports that it needs; `inputs` were written for it elsewhere, None for none.
+    `import_code` are the allow-listed imports that it needs, `helpers` the sources of functions that it calls. `inputs`
+    were written for it elsewhere, and `outcome` is what it did with them there; None for what is still to be done. `id`
+    is that of its row, empty for functions found in files.
     """
 
     name: str
@@ -44,14 +64,18 @@ class Candidate:
     body: str
     origin: str
     inputs: tuple[str, ...] | None = None
+    helpers: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+    id: str = ""
 
     @property
     def code(self) -> str:
-        """The whole program: imports, then source (section 9.1)."""
-        return "".join(f"{line}\n" for line in self.import_code) + "\n\n" * bool(self.import_code) + self.source
+        """The whole program: imports, helpers, then the function's source (section 9.1)."""
+        imports = "".join(f"{line}\n" for line in self.import_code)
+        return "\n\n".join([*filter(None, [imports]), *self.helpers, self.source])
 
 
-def harvest_text(text: str, origin: str, max_lines: int = 60, max_chars: int = 4096) -> Iterator[Candidate | str]:
+def harvest_text(text: str, origin: str, rules: HarvestRules = HarvestRules()) -> Iterator[Candidate | str]:
     """Yield for every function of a text the candidate, or the reason why it is none (R1 once for a whole text)."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     tree = parse_code(text)
@@ -64,16 +88,16 @@ def harvest_text(text: str, origin: str, max_lines: int = 60, max_chars: int = 4
     for node in _statements(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if id(node) in top and isinstance(node, ast.FunctionDef):
-                yield _candidate(node, lines, scope, origin, max_lines, max_chars)
+                yield _candidate(node, lines, scope, origin, rules)
             else:
                 yield "R2"
 
 
 def _candidate(
-    node: ast.FunctionDef, lines: list[str], scope: Scope, origin: str, max_lines: int, max_chars: int
+    node: ast.FunctionDef, lines: list[str], scope: Scope, origin: str, rules: HarvestRules
 ) -> Candidate | str:
     """The rules R2 to R8 in their order."""
-    source = "".join(lines[node.lineno - 1 : node.end_lineno])
+    source = _source(node, lines)
     if node.decorator_list or ("yield" in source and _is_generator(node)):
         return "R2"
     arguments = node.args
@@ -83,19 +107,24 @@ def _candidate(
         return "R3"
     if not any(_returns_value(statement) for statement in _statements(node, enter_definitions=False)):
         return "R4"
-    names = check_names(node, scope)
-    if names.problem == NEEDS_WORLD:
-        return "R6"
-    if names.problem == UNKNOWN_NAME:
-        return "R5"
-    if any(isinstance(child, (ast.Global, ast.Nonlocal)) for child in ast.walk(node)):
+    names = check_names(node, scope, with_helpers=rules.helpers, undefined_names=rules.undefined_names)
+    if names.problem:
+        return names.problem
+    group = (*names.helpers, node)
+    if any(isinstance(child, (ast.Global, ast.Nonlocal)) for part in group for child in ast.walk(part)):
         return "R7"
-    source = source if source.endswith("\n") else source + "\n"
+    helpers = tuple(_source(helper, lines) for helper in names.helpers)
     n_lines = (node.end_lineno or node.lineno) - node.lineno + 1
-    if not _MIN_LINES <= n_lines <= max_lines or len(source) > max_chars:
+    if not _MIN_LINES <= n_lines <= rules.max_lines or sum(map(len, (source, *helpers))) > rules.max_chars:
         return "R8"
     params = tuple(a.arg for a in arguments.args)
-    return Candidate(node.name, params, source, names.imports, normalised_body(source), f"{origin}:{node.lineno}")
+    body = normalised_body("".join([*helpers, source]))
+    return Candidate(node.name, params, source, names.imports, body, f"{origin}:{node.lineno}", helpers=helpers)
+
+
+def _source(node: ast.FunctionDef, lines: list[str]) -> str:
+    source = "".join(lines[node.lineno - 1 : node.end_lineno])
+    return source if source.endswith("\n") else source + "\n"
 
 
 def _statements(tree: ast.AST, enter_definitions: bool = True) -> Iterator[ast.AST]:

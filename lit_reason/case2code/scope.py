@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from dataclasses import dataclass, field
 
 from lit_reason.case2code.names import BUILTINS, bound_names
@@ -42,32 +43,45 @@ CLOCK_ATTRIBUTES = frozenset({"now", "today", "utcnow", "fromtimestamp", "localt
 
 @dataclass(frozen=True)
 class Scope:
-    """What names of a module stand for: `imports` maps a name to (module, import line); `defined` are all others."""
+    """What names of a module stand for: `imports` maps a name to (module, import line); `defined` are all others, of
+    which `functions` are the plain functions that nothing else of that name hides."""
 
     imports: dict[str, tuple[str, str]] = field(default_factory=dict)
     defined: frozenset[str] = frozenset()
+    functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
 
     @classmethod
     def of_module(cls, tree: ast.Module) -> Scope:
         """Imports at the top level that nothing rebinds, and every other top-level name."""
         imports: dict[str, tuple[str, str]] = {}
-        defined: set[str] = set()
+        defined: Counter[str] = Counter()
+        functions = {}
         for node in tree.body:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 imports.update(import_lines(node))
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                defined.add(node.name)
+                defined[node.name] += 1
+                if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+                    functions[node.name] = node
             else:
-                defined |= bound_names(node)
-        return cls({name: line for name, line in imports.items() if name not in defined}, frozenset(defined))
+                defined.update(bound_names(node))
+        return cls(
+            {name: line for name, line in imports.items() if name not in defined},
+            frozenset(defined),
+            {name: node for name, node in functions.items() if defined[name] == 1 and name not in imports},
+        )
 
 
 @dataclass(frozen=True)
 class Names:
-    """The verdict on a function's names: `problem` is None, `NEEDS_WORLD` or `UNKNOWN_NAME`."""
+    """The verdict on a function's names: `problem` is None, `NEEDS_WORLD` or `UNKNOWN_NAME`.
+
+    `imports` are the lines that it needs, `helpers` the functions of its module that it calls, in source order.
+    """
 
     problem: str | None
     imports: tuple[str, ...] = ()
+    helpers: tuple[ast.FunctionDef, ...] = ()
 
 
 def import_lines(node: ast.Import | ast.ImportFrom) -> dict[str, tuple[str, str]]:
@@ -84,20 +98,43 @@ def import_lines(node: ast.Import | ast.ImportFrom) -> dict[str, tuple[str, str]
     return found
 
 
-def check_names(function: ast.FunctionDef, scope: Scope) -> Names:
-    """Judge every free name of a function, R6 before R5, and list the import lines that it needs."""
-    inner = [node for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))]
+def check_names(
+    function: ast.FunctionDef, scope: Scope, *, with_helpers: bool = False, undefined_names: bool = False
+) -> Names:
+    """Judge every free name of a function, R6 before R5, and list the import lines that it needs.
+
+    Args:
+        function: a top-level function.
+        scope: names of its module.
+        with_helpers: functions of the module may be used; they are judged like the function itself and listed.
+        undefined_names: names that come from nowhere are let through, as in the release (section 9).
+    """
+    helpers = _helpers(function, scope) if with_helpers else ()
+    group = (function, *helpers)
+    inner = [node for part in group for node in ast.walk(part) if isinstance(node, (ast.Import, ast.ImportFrom))]
     modules = [module for node in inner for module, _ in import_lines(node).values()]
-    free = free_names(function)
+    free = set[str]().union(*map(free_names, group))
     imported = {name: scope.imports[name] for name in free if name in scope.imports}
     modules += [module for module, _ in imported.values()]
     roots = {module.split(".")[0] for module in modules}
     builtin = {name for name in free if name in BUILTINS and name not in scope.imports and name not in scope.defined}
-    if roots & WORLD_MODULES or builtin & WORLD_BUILTINS or ("datetime" in roots and _asks_clock(function)):
+    if roots & WORLD_MODULES or builtin & WORLD_BUILTINS or ("datetime" in roots and any(map(_asks_clock, group))):
         return Names(NEEDS_WORLD)
-    if not roots <= ALLOWED_MODULES or not free <= builtin | imported.keys() | {function.name}:
+    unknown = free - builtin - imported.keys() - {part.name for part in group}
+    if not roots <= ALLOWED_MODULES or (unknown and not undefined_names):
         return Names(UNKNOWN_NAME)
-    return Names(None, tuple(sorted(line for _, line in imported.values())))
+    return Names(None, tuple(sorted(line for _, line in imported.values())), helpers)
+
+
+def _helpers(function: ast.FunctionDef, scope: Scope) -> tuple[ast.FunctionDef, ...]:
+    """Functions of the module that the function reaches, itself left out, in source order."""
+    reached, waiting = {function.name: function}, [function]
+    while waiting:
+        for name in free_names(waiting.pop()):
+            if name in scope.functions and name not in reached:
+                reached[name] = scope.functions[name]
+                waiting.append(scope.functions[name])
+    return tuple(sorted((f for f in reached.values() if f is not function), key=lambda f: f.lineno))
 
 
 def free_names(function: ast.FunctionDef) -> set[str]:

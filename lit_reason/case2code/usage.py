@@ -70,6 +70,11 @@ def asks_types(function: ast.FunctionDef) -> bool:
     return any(isinstance(node, ast.Name) and node.id in ("isinstance", "type") for node in ast.walk(function))
 
 
+def owners_of(attribute: str) -> tuple[str, ...]:
+    """Kinds of the builtin types that have an attribute of this name."""
+    return tuple(k for type_ in _BUILTIN_TYPES if hasattr(type_, attribute) for k in TYPE_KINDS[type_.__name__])
+
+
 def _calls(node: ast.Call, params: Container[str]) -> Iterator[Use]:
     if name := _param(node.func, params):
         yield Use(name, needs_object="a function")
@@ -90,9 +95,10 @@ def _calls(node: ast.Call, params: Container[str]) -> Iterator[Use]:
 
 def _attributes(node: ast.Attribute, params: Container[str]) -> Iterator[Use]:
     if name := _param(node.value, params):
-        owners = [TYPE_KINDS[type_.__name__] for type_ in _BUILTIN_TYPES if hasattr(type_, node.attr)]
-        if owners:
-            yield Use(name, tuple(kind for kinds in owners for kind in kinds), 4.0 / len(owners))
+        kinds = owners_of(node.attr)
+        if kinds:
+            n_owners = sum(hasattr(type_, node.attr) for type_ in _BUILTIN_TYPES)
+            yield Use(name, kinds, 4.0 / n_owners)
         else:
             yield Use(name, needs_object=f"an object with .{node.attr}")
 

@@ -1,0 +1,192 @@
+"""The published row formats of every step, read and written (section 3).
+
+What the release stores is text in text: a result is the JSON of its repr, an exception is a marker and the JSON of
+`<class 'TypeError'>: message`, an input is the JSON of a dict's repr. Rows in which these are plain (`3`,
+`TypeError: message`, `{'x': 1}`) are read as well. Rows after step 2 hold the function only inside the writer's prompt.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from lit_reason.case2code.functions import Case, Function
+from lit_reason.case2code.inputs import example_items, literal_or_none
+from lit_reason.case2code.values import literal_text
+from lit_reason.grading.code import parse_code
+from lit_reason.sandbox import CallResult, Outcome
+
+Stage = Literal["raw", "written", "executed", "prompted"]
+Row = Mapping[str, Any]
+
+_EXCEPTION, _RETURN = "<|EXCEPTION|>", "<|RETURN|>"
+_SECTION = re.compile(r"<\|EXAMPLE (INPU[RT]|OUTPUT) START\|> #*\n(.*?)#* <\|EXAMPLE \1 END\|>", re.DOTALL)
+_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+_CLASS = re.compile(r"<class '(?:[\w.<>]+\.)?(\w+)'>(?:: ?(.*))?", re.DOTALL)
+_TYPE = re.compile(r"([A-Za-z_]\w*)(?:: ?(.*))?", re.DOTALL)
+_RESULT_CHARS = 2000
+
+
+def row_id(row: Row) -> str:
+    """The row's id: `id`, or `gen_answer_id` in the steps that have no other; empty where there is none."""
+    return str(row.get("id") or row.get("gen_answer_id") or "")
+
+
+def row_code(row: Row) -> str:
+    """The function's source: `content`, `code`, or what the last block of the writer's or of the model's text holds."""
+    if code := row.get("content") or row.get("code") or row.get("exec_code"):
+        return str(code)
+    for text in (row.get("output"), row.get("prompt")):
+        blocks = _BLOCK.findall(text or "")
+        if blocks and parse_code(blocks[-1]):
+            return str(blocks[-1])
+    return ""
+
+
+def stored_cases(row: Row) -> tuple[tuple[str, ...], Outcome, int]:
+    """The inputs of an executed row, what the function did with them, and how many inputs were left out because no
+    literal writes them. Equal inputs count once.
+
+    Raises:
+        ValueError: inputs and outputs differ in number, or an output is neither a value nor an error.
+    """
+    outputs = row.get("example_outputs")
+    sections = dict(_SECTION.findall(row.get("exec_raw_output") or ""))
+    if outputs is None:
+        outputs = _raw_outputs(sections.get("OUTPUT", ""))
+    inputs = _aligned(row, sections, len(outputs))
+    quoted = _are_quoted([o["return"] for o in outputs if isinstance(o.get("return"), str)])
+    calls = [_call(output, quoted) for output in outputs]
+    found: dict[str, CallResult] = {}
+    for item, call in zip(inputs, calls, strict=True):
+        if item:
+            found.setdefault(literal_text(item), call)
+    status: Literal["ok", "error"] = "ok" if row.get("exec_status", True) else "error"
+    return tuple(found), Outcome(status, tuple(found.values())), sum(not item for item in inputs)
+
+
+def release_row(function: Function, stage: Stage, prompt: str = "", output: str = "", shown: Sequence[int] = ()) -> Row:
+    """A function as the release stores it after a step; a `prompted` row is one of training, with `id` first."""
+    if stage == "raw":
+        return {"id": function.id, "content": function.code, "import_code": []}
+    if stage == "prompted":
+        return {"id": function.id, "prompt": prompt, "output": output}
+    written: dict[str, Any] = {"gen_answer_id": function.id, "code": function.code, "func_name": function.name}
+    written |= {"task": "write_testcase", "check_result": True, "example_str": _example_str(function.cases)}
+    return written if stage == "written" else {**written, "exec_status": True, **_results(function.cases)}
+
+
+def test_row(function: Function, prompt: str, output: str, shown: Sequence[int]) -> Row:
+    """A function in the format of the 500 test rows (section 4)."""
+    parsed = [[[name, _json_literal(value)] for name, value in case.arguments().items()] for case in function.cases]
+    return {
+        **release_row(function, "executed"), "parsed_inputs": parsed, "exec_code": function.code, "output": output,
+        "choosed_example_idx": list(shown), "prompt": prompt, "id": function.id,
+    }  # fmt: skip
+
+
+def _example_str(cases: Sequence[Case]) -> str:
+    return "examples = [\n" + "".join(f"    {case.kwargs},\n" for case in cases) + "]"
+
+
+def _results(cases: Sequence[Case]) -> dict[str, Any]:
+    return {
+        "example_inputs": [json.dumps(case.kwargs) for case in cases],
+        "example_outputs": [
+            {"return": json.dumps(case.returned)}
+            if case.error is None
+            else {"error": f"{_EXCEPTION} " + json.dumps(f"<class '{case.error}'>: {case.message}")}
+            for case in cases
+        ],
+    }
+
+
+def _json_literal(value: Any) -> str:
+    """A literal as the release shows it: strings as JSON, everything else as its repr."""
+    return json.dumps(value) if isinstance(value, str) else literal_text(value)
+
+
+def _aligned(row: Row, sections: Mapping[str, str], n: int) -> list[dict[str, Any] | None]:
+    """The inputs that belong to `n` outputs, None where no literal writes one, from whichever fields hold as many."""
+    raw = sections.get("INPUR") or sections.get("INPUT") or ""
+    stored = row.get("example_inputs") or [part for part in map(str.strip, raw.split("<|EX|>")) if part]
+    found: list[list[dict[str, Any] | None]] = [
+        [literal_or_none(_unquoted(text)) for text in stored],
+        [_named(pairs) for pairs in row.get("parsed_inputs") or []],
+        _examples(row.get("example_str") or ""),
+    ]
+    fitting = [column for column in found if len(column) == n]
+    if not fitting:
+        lengths = [len(column) for column in found if column]
+        raise ValueError(f"{max(lengths, default=0)} inputs but {n} outputs")
+    return [next((item for item in items if item), None) for items in zip(*fitting, strict=True)]
+
+
+def _examples(text: str) -> list[dict[str, Any] | None]:
+    try:
+        return example_items(text)
+    except ValueError:
+        return []  # the inputs may stand in another field
+
+
+def _named(pairs: Sequence[Sequence[str]]) -> dict[str, Any] | None:
+    try:
+        return {str(name): ast.literal_eval(text) for name, text in pairs}
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _raw_outputs(text: str) -> list[dict[str, str]]:
+    """Step 3's printed results as those of step 4."""
+    outputs: list[dict[str, str]] = []
+    for part in filter(None, map(str.strip, text.split("<|OUT|>"))):
+        if _EXCEPTION in part:
+            outputs.append({"error": part})
+            continue
+        before_and_after = part.split(_RETURN)
+        if len(before_and_after) != 2:
+            raise ValueError(f"an output is neither a value nor an error: {part[:60]!r}")
+        outputs.append({"return": before_and_after[1].strip()})
+    return outputs
+
+
+def _call(output: Mapping[str, str], quoted: bool) -> CallResult:
+    if "return" in output:
+        text = json.loads(output["return"]) if quoted else output["return"]
+        return CallResult("return" if len(text) <= _RESULT_CHARS else "too_long", text)
+    if "error" not in output:
+        raise ValueError(f"an output is neither a value nor an error: {str(output)[:60]}")
+    text = _unquoted(output["error"].replace(_EXCEPTION, "", 1).strip())
+    match = _CLASS.fullmatch(text) or _TYPE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"an error names no exception: {text[:60]!r}")
+    return CallResult("error", match[1], match[2] or "")
+
+
+def _are_quoted(texts: Sequence[str]) -> bool:
+    """Whether results are the JSON of a repr: then all of them are JSON strings, and hold an expression somewhere.
+
+    A plain repr is a JSON string only if it is that of a text with an apostrophe, such as `"it's"`; that this is so of
+    all results, and that all are still Python without their quotes, does not happen.
+    """
+    decoded = [_decoded(text) for text in texts]
+    return bool(texts) and None not in decoded and any(parse_code(text or "") for text in decoded)
+
+
+def _unquoted(text: str) -> str:
+    decoded = _decoded(text)
+    return text if decoded is None else decoded
+
+
+def _decoded(text: str) -> str | None:
+    """What a JSON string holds, None for other texts."""
+    if not text.startswith('"'):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, str) else None
