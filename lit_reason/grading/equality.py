@@ -7,13 +7,14 @@ from fractions import Fraction
 from typing import Any
 
 from lit_reason.grading.form import Form
-from lit_reason.grading.formulas import as_sympy
+from lit_reason.grading.formulas import as_sympy, equation_form
 from lit_reason.grading.numbers import read_number
 
 TOLERANCE = Fraction(1, 10**6)
 """A decimal is right for 1/3 or sqrt(2) if it is this close, relatively below 1 and absolutely above."""
 
 _SCALARS = ("number", "constant")
+_COLLECTIONS = ("tuple", "set", "union", "matrix")
 
 
 def equal(gold: Form, answer: Form) -> bool:
@@ -30,13 +31,13 @@ def equal(gold: Form, answer: Form) -> bool:
         return _equal_digits(gold, answer)
     if gold.kind in _SCALARS and answer.kind in _SCALARS:
         return _equal_scalars(gold, answer)
-    if gold.parts or answer.parts:
+    if gold.kind in _COLLECTIONS or answer.kind in _COLLECTIONS:
         return gold.kind == answer.kind and _equal_parts(gold, answer)
-    if "expression" in (gold.kind, answer.kind):
-        from math_verify import verify
+    if "equation" in (gold.kind, answer.kind) and gold.kind != answer.kind:
+        return _names(gold, answer) if gold.kind == "equation" else _names(answer, gold)
+    from math_verify import verify
 
-        return verify(as_sympy(gold), as_sympy(answer), timeout_seconds=None)
-    return False
+    return verify(as_sympy(gold), as_sympy(answer), timeout_seconds=None)
 
 
 def _equal_scalars(gold: Form, answer: Form) -> bool:
@@ -49,6 +50,15 @@ def _equal_scalars(gold: Form, answer: Form) -> bool:
     import sympy
 
     return bool(_close(*(sympy.N(as_sympy(form), 30) for form in (gold, answer))))
+
+
+def _names(equation: Form, other: Form) -> bool:
+    """Whether an equation only gives a name to the other form, as y = 2x + 1 does to 2x + 1."""
+    import sympy
+
+    value = as_sympy(other)
+    names = equation.value.free_symbols - value.free_symbols
+    return len(names) == 1 and equation_form(sympy.Eq(names.pop(), value, evaluate=False)).key == equation.key
 
 
 def _meanings(form: Form) -> set[Fraction]:

@@ -18,13 +18,13 @@ END_OF_THINKING = "</think>"
 WHOLE_CHARS = 60
 """A text of one line that is no longer than this may be an answer without any words around it."""
 
-_BOX = re.compile(r"\\f?boxed\s*(?=\{)|\\f?boxed\s+(?P<bare>[^\s{}$\\]+)")
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)|\\(?:boxed|fbox)\s+(?P<bare>[^\s{}$\\]+)")
 _JOINED = re.compile(r"[\s$\\]*(?:,|;|\\text\{\s*(?:and|or),?\s*\}|\band\b|\bor\b)[\s$\\]*(?:and\b|or\b)?[\s$]*")
 _STATED = re.compile(
     r"<answer>(?P<tagged>.*?)(?:</answer>|\Z)"
     r"|^[ \t]*####[ \t]*(?P<hashed>[^\n]*)"
     r"|\b(?:answers?|(?:correct|best|right) (?:option|choice))\b(?:[ \t]+(?:to|of|for)\b[^\n.:]{0,80}?)?[*_`\s]{0,4}"
-    r"(?::|=|\bis\b|\bare\b|\bwas\b|\b(?:would|must|should|will) be\b)[*_`:\s]{0,6}(?P<said>[^\n]*)",
+    r"(?::|=|\bis\b|\bare\b|\bwas\b|\b(?:would|must|should|will) be\b)[*_`:\s]{0,6}(?=(?P<said>[^\n]*))",  # ahead only: another statement may follow on the line
     re.IGNORECASE | re.DOTALL | re.MULTILINE,
 )
 _MATH = re.compile(
@@ -33,7 +33,7 @@ _MATH = re.compile(
 _SENTENCE_END = re.compile(r"(?<![.\s])[.!?](?:\s|[*_`\"'”]*$)|;\s")
 _TAIL = re.compile(
     r",?\s+(?:because|since|so|which|where|when|if|after|given|as)\b.*"
-    r"|,\s*(?:not|and not|but)\b.*|\s+(?:—|--?)\s.*",
+    r"|,?\s+(?:and\s+)?not\b.*|,\s*but\b.*|\s+(?:—|--?)\s.*",
     re.DOTALL,
 )
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")

@@ -8,14 +8,16 @@ from typing import Any, Literal
 
 from lit_reason.grading.numbers import Number
 
-Kind = Literal["number", "constant", "expression", "text", "digits", "tuple", "set", "union", "matrix"]
+Kind = Literal[
+    "number", "constant", "expression", "equation", "text", "digits", "tuple", "set", "union", "matrix"
+]
 
 
 @dataclass(frozen=True)
 class Form:
     """An answer in canonical form.
 
-    `value` is, by kind: number, a Fraction; constant and expression, a sympy expression; digits, the digits without
+    `value` is, by kind: number, a Fraction; constant, expression and equation, what sympy has for it; digits, the digits without
     their base; tuple, its two brackets. `parts` are those of a tuple (an interval is one), set, union or matrix.
     """
 

@@ -30,7 +30,7 @@ _DIGITS = re.compile(
     r"(?P<digits>[0-9A-Fa-f]+)\s*_\s*(?:(?P<base>\d+)|\{\s*(?P<base2>\d+)\s*\})"
     r"|(?P<clock>\d+(?:\s*:\s*\d+)+)(?:\s*[AaPp]\.?[Mm])?"
 )
-_WORDS = re.compile(r"[^\W\d_]+(?:[ '’./&-]+(?:[^\W\d_]+|\d+))*")
+_WORDS = re.compile(r"[^\W\d_]+(?:[ '’./&-]+[^\W\d_]+| \d+)*")
 _VARIABLES = frozenset("abckmnpqrstuvwxyz")
 _NO_WORDS = frozenset({"e", "i", "pi", "oo", "sin", "cos", "tan", "ln", "log", "exp", "sqrt"})
 _MAX_WORDS = 6
@@ -99,7 +99,8 @@ def _is_word(text: str) -> bool:
     """Whether letters are a word rather than a product of variables, as abc and xy are."""
     if text in _NO_WORDS:
         return False
-    return len(text) == 1 or len(text) > 3 or not set(text.lower()) <= _VARIABLES
+    letters = max((len(word) for word in text.split() if word.isalpha()), default=0)
+    return len(text) == 1 or letters > 3 or not set(text.lower()) <= _VARIABLES | set("0123456789 ")
 
 
 def _read_brackets(text: str) -> Form | None:
@@ -144,7 +145,7 @@ def _read_equation(text: str) -> Form | None:
     match = _ASSIGNMENT.fullmatch(text)
     if match:
         value = _read(match["value"])
-        return value if value and (match["call"] or value.kind != "expression") else None
+        return value if value and (match["call"] or value.kind not in ("expression", "equation")) else None
     member = _MEMBER.fullmatch(text)
     if member:
         return _read(member[1])

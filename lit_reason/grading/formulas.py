@@ -82,7 +82,7 @@ def _scalar(formula: Any) -> Form | None:
     import sympy
 
     if isinstance(formula, sympy.Eq):
-        return _equation(formula)
+        return equation_form(formula)
     if not isinstance(formula, sympy.Expr):
         return Form("expression", str(formula), formula)
     formula = _with_imaginary_unit(formula).doit()
@@ -125,7 +125,7 @@ def _expression_key(formula: Any) -> str:
         return str(exact)
 
 
-def _equation(formula: Any) -> Form:
+def equation_form(formula: Any) -> Form:
     """Both sides on one, in lowest terms and with a positive first coefficient."""
     import sympy
 
@@ -135,7 +135,7 @@ def _equation(formula: Any) -> Form:
         key = str((polynomial if polynomial.LC() > 0 else -polynomial).as_expr())
     except (sympy.PolynomialError, sympy.GeneratorsError, AttributeError, TypeError):
         key = f"{formula.lhs} - ({formula.rhs})"
-    return Form("expression", f"{key} = 0", formula)
+    return Form("equation", f"{key} = 0", formula)
 
 
 def _with_imaginary_unit(formula: Any) -> Any:

@@ -20,7 +20,7 @@ _REPLACED: list[tuple[re.Pattern[str], str]] = [
     for pattern, replacement in [
         (r"\\(?:left|right)\s*\.|\\(?:left|right|displaystyle|[bB]ig[lr]?)(?![A-Za-z])", ""),
         (r"(?<=\d)(?:,\\!|\\[,! ]|\{,\})(?=\d{3}(?!\d))", ","),  # a thousands separator in LaTeX
-        (r"\\[,;:! ]|~|\\q?quad(?![A-Za-z])", " "),
+        (r"(?<!\\)\\[,;:! ]|~|\\q?quad(?![A-Za-z])", " "),
         (r"\\[dtc]frac", r"\\frac"),
         (r"\\frac\s*(\d)\s*(\d)(?!\d)", r"\\frac{\1}{\2}"),
         (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
@@ -44,7 +44,7 @@ _WRAPPERS = [
     re.compile(pattern, re.DOTALL)
     for pattern in (
         r"\$\$(.*)\$\$", r"\$([^$]*)\$", r"\\\((.*)\\\)", r"\\\[(.*)\\\]", r"\*\*(.*)\*\*", r"`([^`]*)`",
-        r"\"([^\"]*)\"", r"“([^”]*)”", r"'([^']*)'", r"\\f?boxed\s*\{(.*)\}",
+        r"\"([^\"]*)\"", r"“([^”]*)”", r"'([^']*)'", r"\\(?:boxed|fbox)\s*\{(.*)\}",
     )
 ]  # fmt: skip
 _TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}")

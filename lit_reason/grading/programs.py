@@ -108,7 +108,7 @@ def read_test(assertion: str, function: str) -> Call:
     try:
         (statement,) = ast.parse(assertion.strip()).body
         call, expected = _call_and_result(statement.test)  # type: ignore[attr-defined]
-        if call.func.id != function:
+        if call.func.id != function or any(keyword.arg is None for keyword in call.keywords):
             raise ValueError
         kwargs = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
         return Call(tuple(ast.literal_eval(argument) for argument in call.args), kwargs, expected)
