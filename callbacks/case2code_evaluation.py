@@ -31,7 +31,7 @@ from lit_reason.records import Grade, Question
 from lit_reason.results import Figure, Results, difference, mean, share
 from lit_reason.sampling import SamplingSettings
 from lit_reason.sampling.adapters import merged_adapter
-from lit_reason.sampling.local import TransformersSampler
+from lit_reason.sampling.local import local_sampler
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -235,7 +235,7 @@ class Case2CodeEvaluation(Callback):
     ) -> list[Answers]:
         chat = asked.chat
         identity = {**identity, "template": chat.template, "system": chat.system}
-        sampler = TransformersSampler(model, chat.tokenizer, chat, identity=identity, batch_size=self.batch_size)
+        sampler = local_sampler(model, chat.tokenizer, chat, identity=identity, batch_size=self.batch_size)
         found = []
         for settings in asked.settings:
             pool = SamplePool.open(self.pools, identity, settings, asked.asked)
