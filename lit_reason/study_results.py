@@ -11,6 +11,7 @@ finished run and gives back data; the study writes `results.json` and draws the 
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -95,7 +96,7 @@ def judged(
     wanted = " and ".join(texts)
     where = "lies" if holds else "does not lie" if fails else "does not lie wholly"
     verdict: Verdict = "replicated" if holds else "not replicated"
-    return Claim(text, source, published, measured, verdict, f"the interval {where} {wanted}")
+    return Claim(text, source, published, measured, verdict, f"The 95 % interval {where} {wanted}.")
 
 
 def not_testable(text: str, source: str, published: str, reason: str) -> Claim:
@@ -161,6 +162,21 @@ class FinishedRun:
             raise PlainError(f"{self.path}: no figure {wanted!r}; there are: {there}")
         seed = self.variables.get("seed")
         return found if seed is None else replace(found, seeds=sorted({*found.seeds, int(seed)}))
+
+
+    def curve(self, column: str) -> list[tuple[int, float]]:
+        """One column of the run's metrics.csv as (step, value), such as `train/loss`.
+
+        Raises:
+            PlainError: there is no such column, or no value in it.
+        """
+        path = self.path / "metrics.csv"
+        rows = list(csv.DictReader(path.open(newline="", encoding="utf-8"))) if path.exists() else []
+        found = [(int(row["step"]), float(row[column])) for row in rows if row.get(column)]
+        if not found:
+            there = ", ".join(name for name in rows[0] if name not in ("step", "epoch")) if rows else "nothing"
+            raise PlainError(f"{path}: no values of {column!r}; there is {there}")
+        return found
 
 
 @dataclass(frozen=True)

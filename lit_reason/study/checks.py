@@ -15,11 +15,11 @@ from dataclasses import replace
 from typing import Any
 
 from lit_reason.config.classes import class_index
-from lit_reason.config.mistakes import COMMAND_LINE, Mistake, UserMistakes, nearest
+from lit_reason.config.mistakes import Mistake, UserMistakes, nearest
 from lit_reason.config.request import Request
 from lit_reason.config.sources import Settings
 from lit_reason.study.file import Study, leaves
-from lit_reason.study.plan import Step
+from lit_reason.study.plan import Step, placed
 from lit_reason.study.references import references
 
 
@@ -46,7 +46,7 @@ def all_mistakes(study: Study, steps: Sequence[Step]) -> list[Mistake]:
     found: dict[str, Mistake] = {}
     for step in steps:
         for mistake in _call_mistakes(step) if step.spec.call else _command_mistakes(step):
-            mistake = _placed(study, step, mistake)
+            mistake = placed(study, step, mistake)
             found.setdefault(str(mistake), mistake)
     if study.tables and (why := function_of(study.tables)[1]):
         mistake = Mistake("tables", why, study.tables, None, study.origin("tables"))
@@ -102,12 +102,3 @@ def _command_mistakes(step: Step) -> list[Mistake]:
         for mistake in mistakes_of(step.request())
         if not any(mistake.key == key or mistake.key.startswith(f"{key}.") for key in handed_on)
     ]
-
-
-def _placed(study: Study, step: Step, mistake: Mistake) -> Mistake:
-    """The mistake with the run's name, and with the study's line in place of the command line that the study made."""
-    origin = mistake.origin
-    if origin in (None, COMMAND_LINE):
-        keys = () if step.spec.call else ("set",)
-        origin = study.origin("runs", step.spec.name, *keys, *mistake.key.split("."))
-    return replace(mistake, key=f"runs.{step.spec.name}: {mistake.key}", origin=origin)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,18 +143,31 @@ def _run(study: Study, steps: list[Step], wanted: list[Step], folder: Path, requ
     from lit_reason.study.progress import Progress
 
     check_runs(study, wanted)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     text = yaml.safe_dump(study.values, sort_keys=False, allow_unicode=True, width=120)
     write_text_atomic(folder / STUDY_FILE, text)
     done = {step.spec.name: seconds_of(step.run_dir) for step in wanted if is_finished(step.run_dir)}
     todo = [step.label for step in wanted if not is_finished(step.run_dir)]
     progress = Progress([step.label for step in wanted], todo, done)
-    outcome = run_steps(wanted, folder, request.keep_going, progress)
+    with _terminable():
+        outcome = run_steps(wanted, folder, request.keep_going, progress)
     if outcome.failed:
         names = ", ".join(step.label for step in outcome.failed)
         progress.say(f"failed: {names}; left for that reason: {len(outcome.left)} runs")
         return 1
     return _concluded(study, steps, folder, outcome, progress)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM, as a cluster sends it, is handed to the running step like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _concluded(study: Study, steps: list[Step], folder: Path, outcome: Outcome, progress: Any) -> int:

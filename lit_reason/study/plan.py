@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lit_reason.config.mistakes import Mistake, UserMistakes, nearest, shown
+from lit_reason.config.mistakes import COMMAND_LINE, Mistake, UserMistakes, nearest, shown
 from lit_reason.config.request import Request, read_request
 from lit_reason.config.resolved import resolved_texts
 from lit_reason.files import stable_hash
@@ -119,7 +119,7 @@ def plan(study: Study, root: Path) -> list[Step]:
         for variables in _combinations(spec, study.seeds):
             step = Step(spec, variables)
             step.needs = {name: _match(steps, name, variables) for name in dict.fromkeys(needed_runs(spec))}
-            problems = _identify(step, root)
+            problems = [placed(study, step, mistake) for mistake in _identify(step, root)]
             mistakes += [m for m in problems if str(m) not in map(str, mistakes)]
             steps.append(step)
     if mistakes:
@@ -141,6 +141,17 @@ def wanted_steps(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
         if step.spec.name in names or step.spec.name in kept:
             kept |= {step.spec.name, *step.needs}
     return [step for step in steps if step.spec.name in kept]
+
+
+def placed(study: Study, step: Step, mistake: Mistake) -> Mistake:
+    """A mistake of one run with the run's name, and with the study's line in place of the command line that the study
+    made."""
+    origin = mistake.origin
+    if origin in (None, COMMAND_LINE):
+        keys = mistake.key.removeprefix("--").split(".")
+        keys = keys if step.spec.call or keys[0] in ("config", "inputs") else ["set", *keys]
+        origin = study.origin("runs", step.spec.name, *keys)
+    return replace(mistake, key=f"runs.{step.spec.name}: {mistake.key}", origin=origin)
 
 
 def needed_runs(spec: RunSpec) -> list[str]:
@@ -228,12 +239,12 @@ def _identify(step: Step, root: Path) -> list[Mistake]:
     else:
         words = [word for key, text in _options(own) for word in (f"--{key}", text)]
         request = read_request(str(spec.command), [*_config_words(step), *words, *step._seed()])
-        mistakes = [_named(step, mistake) for mistake in request.settings.mistakes]
+        mistakes = list(request.settings.mistakes)
         texts = resolved_texts(request.settings)
     named = [text for text in texts.values() if "\n" not in text and os.path.isfile(text)]
     listed = [replaced(text, step.value_of) for text in spec.inputs if not any(r.run for r in references(text))]
     absent = [file for file in listed if not os.path.exists(file)]
-    mistakes += [Mistake(f"runs.{spec.name}.inputs", "no such file or folder", file) for file in absent]
+    mistakes += [Mistake("inputs", "no such file or folder", file) for file in absent]
     contents = {file: _fingerprint(Path(file)) for file in [*named, *listed] if file not in absent}
     needs = {name: needed.id for name, needed in step.needs.items()}
     step.id = stable_hash([spec.command or spec.call, texts, contents, needs], 12)
@@ -243,10 +254,6 @@ def _identify(step: Step, root: Path) -> list[Mistake]:
 
 def _config_words(step: Step) -> list[str]:
     return [word for file in step.spec.config for word in ("--config", replaced(file, step.value_of))]
-
-
-def _named(step: Step, mistake: Mistake) -> Mistake:
-    return replace(mistake, key=f"runs.{step.spec.name}: {mistake.key}")
 
 
 def _options(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
