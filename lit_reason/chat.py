@@ -45,8 +45,12 @@ class Chat:
         self.system = system
 
     def prompt_text(self, prompt: str | list[Message]) -> str:
-        """The text that a model continues; ends with the template's opening of an assistant turn."""
-        return self._render(self._with_system(prompt), add_generation_prompt=True)
+        """The text that a model continues; ends with the template's opening of an assistant turn, and with what the
+        assistant has said of it where the last message is the assistant's."""
+        messages = self._with_system(prompt)
+        if messages[-1]["role"] != "assistant":
+            return self._render(messages, add_generation_prompt=True)
+        return self._render(messages[:-1], add_generation_prompt=True) + messages[-1]["content"]
 
     def prompt_ids(self, prompt: str | list[Message]) -> list[int]:
         """Token ids of `prompt_text`; special tokens come from the template alone, so none is doubled."""
