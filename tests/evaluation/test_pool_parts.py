@@ -98,6 +98,8 @@ def test_a_compaction_killed_in_the_middle_changes_nothing(pool, parts, monkeypa
     with pytest.raises(KeyboardInterrupt):
         parts.compact()
     left = files(pool)
+    if moment == "after the swap":
+        assert pool.n_files() == 1 < len(left), "what was replaced is no longer read"
     assert pool.samples() == SamplePool(pool.folder).samples() == before
     monkeypatch.undo()
     monkeypatch.setattr(pool_parts, "ORPHAN_SECONDS", -1.0)
@@ -149,16 +151,19 @@ def test_a_reader_starts_again_when_its_files_are_replaced(pool, parts, monkeypa
     assert pool.samples() == before and calls
 
 
-def test_a_swap_between_listing_and_manifest_hides_no_row(pool, parts, monkeypatch):
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_swap_while_the_manifest_is_read_hides_no_row(pool, parts, monkeypatch, moment):
     fill(pool)
     before = pool.samples()
     manifest, calls = pool_parts.PartFiles._manifest, []
 
     def late(self):
-        if not calls:
-            calls.append(1)
-            pool._samples().compact(rows_a_part=8)
-        return manifest(self)
+        if calls:
+            return manifest(self)
+        calls.append(1)
+        old = manifest(self)
+        pool._samples().compact(rows_a_part=8)
+        return old if moment == "after" else manifest(self)
 
     monkeypatch.setattr(pool_parts.PartFiles, "_manifest", late)
     assert pool.samples() == before

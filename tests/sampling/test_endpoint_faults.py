@@ -170,6 +170,13 @@ def test_an_endpoint_that_goes_down_stops_the_run_and_keeps_what_was_answered():
         assert len(got) == 10 and 10 + GIVE_UP <= len(server.requests) < 10 + GIVE_UP + 16
 
 
+def test_failures_here_and_there_are_no_reason_to_stop(server):
+    asked = questions(*(text for i in range(GIVE_UP + 5) for text in (f"500x{100 + i}", f"fine {i}")))
+    sampler = EndpointSampler(endpoint(server, retries=0, max_concurrency=1))
+    assert len(sampled(sampler, asked, SamplingSettings())) == GIVE_UP + 5
+    assert sampler.dropped == {"samples that failed: HTTP 500": GIVE_UP + 5}
+
+
 def test_nothing_ever_answered_is_an_error_and_not_an_empty_result(server):
     with pytest.raises(EndpointError, match="HTTP 400"):
         sampled(EndpointSampler(endpoint(server)), questions("400x99"))
