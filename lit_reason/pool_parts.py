@@ -40,6 +40,9 @@ ROWS_A_PART = 50_000
 ORPHAN_SECONDS = 3600.0
 """How old a compacted file that no manifest names must be to count as left by a kill."""
 
+OFFSETS_REACH = 2**31 - 1
+"""Bytes that the offsets of Arrow's ordinary texts and lists can address."""
+
 REREADS = 100
 """How often a reader starts again because compaction deleted a file that it was about to read."""
 
@@ -60,6 +63,8 @@ class PartFiles:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows in the order of their keys; only `columns` are read from disk, None: all.
+
+        More than 2 GB come as `large_string` and `large_list`.
 
         Raises:
             PoolError: a file is damaged or holds other rows.
@@ -115,7 +120,7 @@ class PartFiles:
             return schema(self.record).empty_table().select(columns)
         table = pa.concat_tables(read)
         order = _first_rows(table)
-        return _only(table, order).select(columns)
+        return _only(_roomy(table) if table.nbytes > OFFSETS_REACH else table, order).select(columns)
 
     def _winners(self, parts: list[Path]) -> list[np.ndarray]:
         """For each file the positions of the rows that count, int64."""
@@ -238,6 +243,18 @@ def key_codes(table: pa.Table) -> np.ndarray:
 def _first_rows(table: pa.Table) -> np.ndarray:
     """The first row of each distinct key, in the order of the keys; int64 row numbers."""
     return np.unique(key_codes(table), return_index=True)[1]
+
+
+def _roomy(table: pa.Table) -> pa.Table:
+    """The table with 64-bit offsets: Arrow joins a column's chunks to reorder it, and 32 bits end at 2 GB."""
+    import pyarrow as pa
+
+    def roomy(kind: pa.DataType) -> pa.DataType:
+        if pa.types.is_list(kind):
+            return pa.large_list(kind.value_type)
+        return pa.large_string() if pa.types.is_string(kind) else kind
+
+    return table.cast(pa.schema([field.with_type(roomy(field.type)) for field in table.schema]))
 
 
 def _only(table: pa.Table, rows: np.ndarray) -> pa.Table:

@@ -268,6 +268,16 @@ def test_columns_and_grades_are_joined_without_reading_text(pool, monkeypatch):
     assert pool.table(["n_tokens"]).column_names == ["n_tokens"]
 
 
+def test_more_text_than_32_bit_offsets_reach_is_read_all_the_same(pool, monkeypatch):
+    fill(pool)
+    before, narrow = pool.samples(), pool.table()
+    monkeypatch.setattr(pool_parts, "OFFSETS_REACH", 0)
+    assert pool.samples() == before
+    kinds = {field.name: str(field.type) for field in pool.table().schema}
+    assert kinds["text"] == "large_string" and kinds["token_ids"].startswith("large_list")
+    assert str(narrow.schema.field("text").type) == "string"
+
+
 def test_an_empty_pool_is_empty_everywhere(pool):
     assert pool.samples() == [] and pool.done() == set() and pool.graders() == [] and list(pool.stream()) == []
     assert pool.table(["text"]).num_rows == pool.graded_table("g@1").num_rows == 0
