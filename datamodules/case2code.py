@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import MISSING, fields, is_dataclass
 from random import Random
 from typing import Any, Literal
 
@@ -53,9 +54,9 @@ class Case2CodeDataModule(TokenDataModule):
     @classmethod
     def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
         """(key, message) for settings that contradict each other or name what does not exist."""
-        planted = _settings(PlantedSettings, init_args.get("planted"))
-        real = _settings(RealSettings, init_args.get("real"))
-        prompts = _settings(PromptSettings, init_args.get("prompts"))
+        planted = settings_of(PlantedSettings, init_args.get("planted"))
+        real = settings_of(RealSettings, init_args.get("real"))
+        prompts = settings_of(PromptSettings, init_args.get("prompts"))
         parts = {"planted": planted, "real": real, "prompts": prompts}
         found = [(f"{part}.{key}", message) for part, settings in parts.items() for key, message in settings.problems()]
         for part, most in (("planted", planted.n_shown), ("real", real.max_shown)):
@@ -76,27 +77,47 @@ class Case2CodeDataModule(TokenDataModule):
         codes = self._shuffled_codes(rows) if self.shuffled_targets and split == "train" else {}
         documents = []
         for function, prompt in rows:
-            target = build_target(codes.get(function.id, function.code), self.prompts.lead_in)
+            target = function.output or build_target(codes.get(function.id, function.code), self.prompts.lead_in)
             messages = [{"role": "user", "content": prompt.text}, {"role": "assistant", "content": target}]
             documents.append(self.chat.document(function.id, messages))
         return documents
 
     def questions(self, split: Literal["val", "test"]) -> list[Question]:
         """Held-out functions, planted ones first, with all cases in `meta`; those in the prompt are `meta["shown"]`."""
-        return [_question(function, prompt) for function, prompt in self.rows(split, "evaluation")]
+        rows = self.rows(split, "evaluation")
+        return [self._question(function, prompt) for function, prompt in rows if function.cases]
 
     def rows(self, split: Split, purpose: Purpose) -> list[Row]:
         """The functions of a split with their prompts; prompts over the length limit are left out and counted."""
         if (split, purpose) not in self._rows:
-            real = real_functions(self.real, split) if self.real.in_use else []
-            self.dropped.update(dropped(build(self.real), self.real) if self.real.in_use and not self._rows else {})
-            functions = [*self.planted.functions(split), *real]
-            rows = [(function, build_prompt(function, self.prompts, purpose)) for function in functions]
+            rows = [(function, build_prompt(function, self.prompts, purpose)) for function in self.functions(split)]
             kept = [row for row in rows if len(row[1].text) <= self.prompts.max_chars]
             if len(kept) < len(rows):
                 self.dropped[f"{purpose} prompt over {self.prompts.max_chars} characters"] += len(rows) - len(kept)
             self._rows[split, purpose] = kept
         return self._rows[split, purpose]
+
+    def functions(self, split: Split) -> list[Function]:
+        """Planted functions, then real ones; what real ones were left out is counted once."""
+        planted = self.planted.functions(split)
+        if not self.real.in_use:
+            return planted
+        if not self._rows:
+            self.dropped.update(dropped(build(self.real), self.real))
+        return [*planted, *real_functions(self.real, split)]
+
+    def _question(self, function: Function, prompt: Prompt) -> Question:
+        """Hidden is every case that this prompt does not show, so that strict = shown pass and hidden pass."""
+        hidden = [i for i in range(len(function.cases)) if i not in prompt.shown]
+        meta = {
+            **function.to_row(),
+            "shown": list(prompt.shown), "hidden": hidden, "name_given": prompt.name_given,
+            "instruction_prompt": instruction_prompt(function, prompt.shown),
+        }  # fmt: skip
+        if self.real.error_messages:
+            meta["error_messages"] = True
+        del meta["id"]
+        return Question(function.id, prompt.text, function.code, meta)
 
     def _shuffled_codes(self, rows: list[Row]) -> dict[str, str]:
         """For every planted function the code of another one with as many parameters, renamed to its own names."""
@@ -114,20 +135,15 @@ class Case2CodeDataModule(TokenDataModule):
         return codes
 
 
-def _question(function: Function, prompt: Prompt) -> Question:
-    """Hidden is every case that this prompt does not show, so that strict = shown pass and hidden pass."""
-    hidden = [i for i in range(len(function.cases)) if i not in prompt.shown]
-    meta = {
-        **function.to_row(),
-        "shown": list(prompt.shown), "hidden": hidden, "name_given": prompt.name_given,
-        "instruction_prompt": instruction_prompt(function, prompt.shown),
-    }  # fmt: skip
-    del meta["id"]
-    return Question(function.id, prompt.text, function.code, meta)
-
-
-def _settings(cls: type, given: Any) -> Any:
-    """The settings as an object, from whatever stage of parsing they are in."""
+def settings_of(cls: type, given: Any) -> Any:
+    """The settings as an object, nested ones included, from whatever stage of parsing they are in."""
     if given is None:
         return cls()
-    return given if isinstance(given, cls) else cls(**(given if isinstance(given, dict) else vars(given)))
+    if isinstance(given, cls):
+        return given
+    values = dict(given if isinstance(given, dict) else vars(given))
+    for field in fields(cls):
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        if is_dataclass(default) and field.name in values:
+            values[field.name] = settings_of(type(default), values[field.name])
+    return cls(**values)

@@ -80,7 +80,7 @@ def judge(inputs: Sequence[str], first: Outcome, second: Outcome, rules: Rules =
         elif a.status != b.status or not strict_match(a.text, b.text):
             return Verdict(reason="nondeterministic")
         else:
-            cases.append(_case(text, a))
+            cases.append(case_of(text, a))
     if len(cases) < rules.min_cases:
         return Verdict(reason=lost.most_common(1)[0][0] if lost else "few_cases")
     reason = _dull(cases, rules)
@@ -98,11 +98,16 @@ def unusable(call: CallResult) -> str | None:
     return "address" if has_address(call.text) else None
 
 
-def _case(kwargs: str, call: CallResult) -> Case:
-    if call.status == "return":
-        return Case(kwargs, returned=tidy(call.text))
-    message = call.message if not has_address(call.message) else ""
-    return Case(kwargs, error=call.text, message=" ".join(message.split())[:_MESSAGE_CHARS])
+def tidy_message(message: str) -> str:
+    """An exception's message as a case keeps it: one line of bounded length, empty where it shows an address."""
+    return "" if has_address(message) else " ".join(message.split())[:_MESSAGE_CHARS]
+
+
+def case_of(kwargs: str, call: CallResult) -> Case:
+    """What a call gave, as a case."""
+    if call.status == "error":
+        return Case(kwargs, error=call.text, message=tidy_message(call.message))
+    return Case(kwargs, returned=tidy(call.text))
 
 
 def _dull(cases: Sequence[Case], rules: Rules) -> str | None:

@@ -56,7 +56,8 @@ class Function:
     """A function to be inferred. `code` is the whole program: needed imports, then the original source (section 9.1).
 
     `shown` and `hidden` are disjoint indices into `cases`, chosen once (section 9.7); `body` identifies the normalised
-    body, by which train, val and test are kept apart (section 9.6); `origin` says where the function comes from.
+    body, by which train, val and test are kept apart (section 9.6); `origin` says where the function comes from. A
+    published training row brings `prompt` and `output` as they are, and may have no cases.
     """
 
     id: str
@@ -71,6 +72,8 @@ class Function:
     body: str = ""
     origin: str = ""
     python: str = PYTHON
+    prompt: str = ""
+    output: str = ""
 
     @property
     def shown_cases(self) -> list[Case]:
@@ -79,12 +82,13 @@ class Function:
 
     def to_row(self) -> dict[str, Any]:
         """The function as one JSON object with the names of section 3."""
-        return {
+        row = {
             "id": self.id, "func_name": self.name, "params": list(self.params), "code": self.code,
             "cases": [case.to_row() for case in self.cases], "shown": list(self.shown), "hidden": list(self.hidden),
             "source": self.source, "family": self.family, "body": self.body, "origin": self.origin,
             "python": self.python,
         }  # fmt: skip
+        return {**row, "prompt": self.prompt, "output": self.output} if self.prompt else row
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Function:
@@ -94,16 +98,17 @@ class Function:
             ValueError: one readable line saying what is wrong with the row (section 11).
         """
         for key in ("id", "func_name", "code", "cases"):
-            if not row.get(key):
+            if not row.get(key) and not (key == "cases" and row.get("prompt")):
                 raise ValueError(f"no {key!r}")
         params = _parameters(row["code"], row["func_name"])
-        cases = tuple(Case.from_row(case) for case in row["cases"])
+        cases = tuple(Case.from_row(case) for case in row.get("cases") or ())
         shown, hidden = tuple(row.get("shown", ())), tuple(row.get("hidden", ()))
         if set(shown) & set(hidden) or not set(shown + hidden) <= set(range(len(cases))):
             raise ValueError("'shown' and 'hidden' must be disjoint indices of 'cases'")
         return cls(
             str(row["id"]), row["func_name"], params, row["code"], cases, shown, hidden, row.get("source", "real"),
             row.get("family"), row.get("body", ""), row.get("origin", ""), row.get("python", PYTHON),
+            row.get("prompt", ""), row.get("output", ""),
         )  # fmt: skip
 
 

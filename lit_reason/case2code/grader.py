@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
+from lit_reason.case2code.filters import tidy_message
 from lit_reason.case2code.functions import PYTHON, Case
 from lit_reason.case2code.values import strict_match, value_match
 from lit_reason.grading.code import Extraction, extract_code, parse_code
@@ -44,6 +45,8 @@ class CaseGrader:
     `failed` (the first failed cases: `call`, `expected`, `got`, `shown`) and `kind`: `no_code` (no fence, and the
     text is no Python), `syntax`, `missing_function` (none of that name that takes these keyword arguments), `runtime`
     (raises where a value is expected), `timeout`, `truncated`, `wrong`, or `ok`.
+
+    Where a question's `error_messages` is set, strict means the exception's message too, as in the release.
 
     Args:
         workers: Programs that run at once.
@@ -113,7 +116,9 @@ class CaseGrader:
             return _Pending(question, sample, found.code, kind)
         rename = self.allow_rename or not meta.get("name_given", True)
         calls = tuple(case["kwargs"] for case in meta["cases"])
-        program = Program(found.code, meta["func_name"], calls, allow_rename=rename, limits=self.limits)
+        longest = max((len(case.get("return", "")) for case in meta["cases"]), default=0)
+        limits = replace(self.limits, result_chars=max(self.limits.result_chars, longest + 1))
+        program = Program(found.code, meta["func_name"], calls, allow_rename=rename, limits=limits)
         return _Pending(question, sample, found.code, kind, program)
 
     def _kind_before_running(self, found: Extraction, sample: Sample) -> Kind:
@@ -129,7 +134,8 @@ class CaseGrader:
         question, sample = pending.question, pending.sample
         cases = [Case.from_row(row) for row in question.meta["cases"]]
         calls: tuple[CallResult | None, ...] = outcome.calls if outcome is not None else (None,) * len(cases)
-        strict = [_matches(case, call, strict_match) for case, call in zip(cases, calls, strict=True)]
+        messages = question.meta.get("error_messages", False)
+        strict = [_matches(case, call, strict_match, messages) for case, call in zip(cases, calls, strict=True)]
         aware = [_matches(case, call, value_match) for case, call in zip(cases, calls, strict=True)]
         kind = pending.kind if outcome is None else _kind(pending, outcome, cases, all(strict))
         errors = [ok for ok, case in zip(strict, cases, strict=True) if case.error is not None]
@@ -160,11 +166,12 @@ def _failed(
     return found
 
 
-def _matches(case: Case, call: CallResult | None, equal: Any) -> bool:
+def _matches(case: Case, call: CallResult | None, equal: Any, messages: bool = False) -> bool:
     if call is None:
         return False
     if case.error is not None:
-        return call.status == "error" and call.text == case.error
+        same_message = not messages or not case.message or case.message == tidy_message(call.message)
+        return call.status == "error" and call.text == case.error and same_message
     return call.status == "return" and equal(case.returned, call.text)
 
 

@@ -109,7 +109,7 @@ def _items(
 
     root = source_root(source)
     for path in python_files(root):
-        if path.suffix == ".jsonl":
+        if stage or path.suffix == ".jsonl":
             yield from read_functions(path, rules, drop, stage)
             continue
         origin = f"{source}/{path.relative_to(root).as_posix()}" if root.is_dir() else path.name

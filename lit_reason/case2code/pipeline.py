@@ -35,7 +35,7 @@ from lit_reason.case2code.writers import InputWriter, ReplayWriter
 from lit_reason.errors import PlainError
 from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, write_json_atomic, write_jsonl_atomic
 from lit_reason.progress import track
-from lit_reason.sandbox import Program
+from lit_reason.sandbox import Outcome, Program
 
 VERSION = 7
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
@@ -159,30 +159,49 @@ def _claim(path: Path, made_from: dict[str, Any]) -> None:
 
 
 def process(works: Sequence[Work], executor: Executor, settings: RealSettings) -> None:
-    """Give every work whose candidate has inputs its function or its reason."""
+    """Give every work whose candidate has inputs, or a published wording, its function or its reason."""
     thresholds = Rules(
         settings.drop_constant, settings.max_error_share, settings.min_distinct, settings.min_cases,
         settings.error_messages,
     )  # fmt: skip
-    new = [work for work in works if work.candidate.outcome is None]
-    programs = [work.program(work.candidate.inputs or ()) for work in new]
-    outcomes = dict(zip(map(id, new), executor.run_twice(programs), strict=True))
-    kept = []
     for work in works:
-        stored = work.candidate.outcome
-        first, second = (stored, stored) if stored else outcomes[id(work)]
-        verdict = judge(work.candidate.inputs or (), first, second, thresholds)
+        if work.candidate.wording and work.candidate.outcome is None:
+            work.function = _function(work, Choice((), (), ()))
+    judged = [work for work in works if work.function is None]
+    verdicts = [(work, judge(work.candidate.inputs or (), *outcomes, thresholds))
+                for work, outcomes in zip(judged, _outcomes(judged, executor), strict=True)]  # fmt: skip
+    for work, verdict in verdicts:
         work.reason = verdict.reason
-        if verdict.cases:
-            kept.append((work, verdict.cases))
+    kept = [(work, verdict.cases) for work, verdict in verdicts if verdict.cases]
     coverages = executor.coverage([work.program(case.kwargs for case in cases) for work, cases in kept])
     for (work, cases), coverage in zip(kept, coverages, strict=True):
-        found = work.candidate
-        choice = _choose(cases, coverage, f"{work.seed}/{found.body}", settings)
-        work.function = Function(
-            work.id, found.name, found.params, found.code, choice.cases, choice.shown, choice.hidden,
-            body=found.body, origin=found.origin,
-        )  # fmt: skip
+        work.function = _function(work, _choose(cases, coverage, work, settings))
+
+
+def _outcomes(works: Sequence[Work], executor: Executor) -> list[tuple[Outcome, Outcome]]:
+    """Two runs of each function; of those that were run elsewhere, what is stored."""
+    new = [work for work in works if work.candidate.outcome is None]
+    runs = iter(executor.run_twice([work.program(work.candidate.inputs or ()) for work in new]))
+    return [(stored, stored) if (stored := work.candidate.outcome) else next(runs) for work in works]
+
+
+def _function(work: Work, choice: Choice) -> Function:
+    found = work.candidate
+    prompt, output = (found.wording.prompt, found.wording.output) if found.wording else ("", "")
+    return Function(
+        work.id, found.name, found.params, found.code, choice.cases, choice.shown, choice.hidden,
+        body=found.body, origin=found.origin, prompt=prompt, output=output,
+    )  # fmt: skip
+
+
+def _choose(cases: Sequence[Case], coverage: Sequence[Coverage], work: Work, settings: RealSettings) -> Choice:
+    """Which cases are shown; a published prompt has decided that."""
+    shown = work.candidate.wording.shown if work.candidate.wording else frozenset()
+    if shown:
+        indices = range(len(cases))
+        chosen = tuple(i for i in indices if cases[i].kwargs in shown)
+        return Choice(tuple(cases), chosen, tuple(i for i in indices if i not in chosen))
+    return _choice(cases, coverage, f"{work.seed}/{work.candidate.body}", settings)
 
 
 def _build(folder: Path, settings: RealSettings, stage: Stage | None) -> None:
@@ -204,7 +223,7 @@ def _build(folder: Path, settings: RealSettings, stage: Stage | None) -> None:
 
 def _run(folder: Path, works: Sequence[Work], todo: Sequence[Work], settings: RealSettings) -> None:
     """Write inputs, execute, filter and append, function by function."""
-    writer = _writer(settings, [work.candidate for work in works if work.candidate.inputs is None])
+    writer = _writer(settings, [work.candidate for work in works if _needs_inputs(work.candidate)])
     with Executor(settings.workers, settings.call_seconds, settings.allow_unprotected) as executor:
         processed = _processed(folder, todo, writer, executor, settings)
         for work in track(processed, "Case2Code", total=len(todo), unit="functions"):
@@ -223,13 +242,17 @@ def _writer(settings: RealSettings, candidates: Sequence[Candidate]) -> InputWri
     return LanguageModelWriter(make_sampler(settings.writer), settings.writer, candidates)
 
 
+def _needs_inputs(candidate: Candidate) -> bool:
+    return candidate.inputs is None and candidate.wording is None
+
+
 def _processed(
     folder: Path, works: Sequence[Work], writer: InputWriter, executor: Executor, settings: RealSettings
 ) -> Iterator[Work]:
     listed = {row["id"] for row in stored_rows(folder / WRITTEN)}
     for start in range(0, len(works), _CHUNK):
         chunk = works[start : start + _CHUNK]
-        unwritten = [work for work in chunk if work.candidate.inputs is None]
+        unwritten = [work for work in chunk if _needs_inputs(work.candidate)]
         answers = writer.write([work.candidate for work in unwritten], executor)
         for work, answer in zip(unwritten, answers, strict=True):
             work.candidate, work.reason = answer.candidate, answer.reason
@@ -273,11 +296,11 @@ def _chosen(function: Function, settings: RealSettings) -> Function:
     """A function that came with its results; which cases are shown is chosen here unless its row says so."""
     if function.shown:
         return function
-    choice = _choose(function.cases, [frozenset()] * len(function.cases), f"{settings.seed}/{function.body}", settings)
+    choice = _choice(function.cases, [frozenset()] * len(function.cases), f"{settings.seed}/{function.body}", settings)
     return replace(function, cases=choice.cases, shown=choice.shown, hidden=choice.hidden)
 
 
-def _choose(cases: Sequence[Case], coverages: Sequence[Coverage], seed: str, settings: RealSettings) -> Choice:
+def _choice(cases: Sequence[Case], coverages: Sequence[Coverage], seed: str, settings: RealSettings) -> Choice:
     return choose_cases(
         cases, coverages, Random(seed),
         n_cases=settings.n_cases, max_shown=settings.max_shown, hidden_share=settings.hidden_share,

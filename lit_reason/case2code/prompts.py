@@ -91,7 +91,9 @@ class Prompt:
 
 
 def build_prompt(function: Function, settings: PromptSettings, purpose: Purpose = "training") -> Prompt:
-    """The prompt for a function. Same settings and function, same bytes."""
+    """The prompt for a function: its published one, else ours. Same settings and function, same bytes."""
+    if function.prompt:
+        return Prompt(function.prompt, function.shown, function.name in function.prompt)
     rng = Random(f"{settings.seed}/{purpose}/{function.id}")
     shown = draw_cases(function.shown, settings, rng)
     share = settings.name_share if purpose == "training" else settings.evaluation_name_share

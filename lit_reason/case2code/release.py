@@ -27,7 +27,9 @@ _SECTION = re.compile(r"<\|EXAMPLE (INPU[RT]|OUTPUT) START\|> #*\n(.*?)#* <\|EXA
 _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 _CLASS = re.compile(r"<class '(?:[\w.<>]+\.)?(\w+)'>(?:: ?(.*))?", re.DOTALL)
 _TYPE = re.compile(r"([A-Za-z_]\w*)(?:: ?(.*))?", re.DOTALL)
-_RESULT_CHARS = 2000
+
+RESULT_CHARS = 2000
+"""Longer results make no cases (section 4)."""
 
 
 def row_id(row: Row) -> str:
@@ -40,8 +42,8 @@ def row_code(row: Row) -> str:
     if code := row.get("content") or row.get("code") or row.get("exec_code"):
         return str(code)
     for text in (row.get("output"), row.get("prompt")):
-        blocks = _BLOCK.findall(text or "")
-        if blocks and parse_code(blocks[-1]):
+        blocks = _BLOCK.findall(text) if isinstance(text, str) else []
+        if blocks:
             return str(blocks[-1])
     return ""
 
@@ -68,8 +70,15 @@ def stored_cases(row: Row) -> tuple[tuple[str, ...], Outcome, int]:
     return tuple(found), Outcome(status, tuple(found.values())), sum(not item for item in inputs)
 
 
-def release_row(function: Function, stage: Stage, prompt: str = "", output: str = "", shown: Sequence[int] = ()) -> Row:
-    """A function as the release stores it after a step; a `prompted` row is one of training, with `id` first."""
+def shown_inputs(row: Row) -> frozenset[str]:
+    """The inputs that a test row's prompt shows, as literal texts; empty where the row does not tell."""
+    chosen = row.get("choosed_example_idx") or []
+    inputs = [_named(pairs) for pairs in row.get("parsed_inputs") or []]
+    return frozenset(literal_text(inputs[i]) for i in chosen if i < len(inputs) and inputs[i])
+
+
+def release_row(function: Function, stage: Stage, prompt: str = "", output: str = "") -> dict[str, Any]:
+    """A function as the release stores it after a step; a `prompted` row is one for training."""
     if stage == "raw":
         return {"id": function.id, "content": function.code, "import_code": []}
     if stage == "prompted":
@@ -79,7 +88,7 @@ def release_row(function: Function, stage: Stage, prompt: str = "", output: str 
     return written if stage == "written" else {**written, "exec_status": True, **_results(function.cases)}
 
 
-def test_row(function: Function, prompt: str, output: str, shown: Sequence[int]) -> Row:
+def evaluation_row(function: Function, prompt: str, output: str, shown: Sequence[int]) -> dict[str, Any]:
     """A function in the format of the 500 test rows (section 4)."""
     parsed = [[[name, _json_literal(value)] for name, value in case.arguments().items()] for case in function.cases]
     return {
@@ -156,7 +165,7 @@ def _raw_outputs(text: str) -> list[dict[str, str]]:
 def _call(output: Mapping[str, str], quoted: bool) -> CallResult:
     if "return" in output:
         text = json.loads(output["return"]) if quoted else output["return"]
-        return CallResult("return" if len(text) <= _RESULT_CHARS else "too_long", text)
+        return CallResult("return" if len(text) <= RESULT_CHARS else "too_long", text)
     if "error" not in output:
         raise ValueError(f"an output is neither a value nor an error: {str(output)[:60]}")
     text = _unquoted(output["error"].replace(_EXCEPTION, "", 1).strip())

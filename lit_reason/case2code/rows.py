@@ -7,6 +7,7 @@ a task in our own form and is taken as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import Any
 from lit_reason.case2code.functions import Function
 from lit_reason.case2code.inputs import example_items
 from lit_reason.case2code.names import normalised_body
-from lit_reason.case2code.release import Stage, row_code, row_id, stored_cases
-from lit_reason.case2code.rules import Candidate, HarvestRules, harvest_text
+from lit_reason.case2code.release import Stage, row_code, row_id, shown_inputs, stored_cases
+from lit_reason.case2code.rules import Candidate, HarvestRules, Wording, harvest_text
 from lit_reason.case2code.values import literal_text
 from lit_reason.files import read_jsonl
 
@@ -71,7 +72,7 @@ def _item(
     row: dict[str, Any], place: str, seen: set[str], rules: HarvestRules, on_dropped: OnDropped, stage: Stage | None
 ) -> Candidate | Function | Rejected:
     identity = row_id(row)
-    name = str(row.get("func_name") or "")
+    name = str(row.get("func_name") or _first_definition(row))
     try:
         if not identity:
             raise ValueError("no 'id'")
@@ -88,6 +89,12 @@ def _item(
         return Rejected(BAD_ROW, place, identity, name, str(error))
     except (TypeError, KeyError, AttributeError, SyntaxError) as error:
         return Rejected(BAD_ROW, place, identity, name, f"malformed: {error}")
+
+
+def _first_definition(row: dict[str, Any]) -> str:
+    """The function's name as far as it can be told, for the list of rejected ones; the code may not even parse."""
+    found = re.search(r"^[ \t]*(?:async )?def +(\w+)", row_code(row), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _task(row: dict[str, Any]) -> Function:
@@ -115,7 +122,11 @@ def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules) -> Candida
 def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropped, stage: Stage | None) -> Candidate:
     """The candidate with what the row's stage says of its inputs and their results."""
     has_results = "example_outputs" in row or "exec_raw_output" in row
-    if stage == "executed" or (stage is None and has_results):
+    if stage == "prompted":
+        candidate = replace(candidate, wording=_wording(row))
+        if not has_results:
+            return candidate
+    if stage in ("executed", "prompted") or (stage is None and has_results):
         if not has_results:
             raise ValueError("no 'example_outputs'")
         inputs, outcome, n_lost = stored_cases(row)
@@ -126,3 +137,10 @@ def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDroppe
         on_dropped(NOT_LITERAL, sum(item is None for item in items))
         return replace(candidate, inputs=tuple(dict.fromkeys(literal_text(item) for item in items if item)))
     return candidate
+
+
+def _wording(row: dict[str, Any]) -> Wording:
+    for key in ("prompt", "output"):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise ValueError(f"no {key!r}")
+    return Wording(row["prompt"], row["output"], shown_inputs(row))

@@ -49,12 +49,21 @@ class HarvestRules:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """A published prompt, the answer to it, and the inputs that it shows, where the row tells them."""
+
+    prompt: str
+    output: str
+    shown: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A function that passed every rule.
 
     `import_code` are the allow-listed imports that it needs, `helpers` the sources of functions that it calls. `inputs`
-    were written for it elsewhere, and `outcome` is what it did with them there; None for what is still to be done. `id`
-    is that of its row, empty for functions found in files.
+    were written for it elsewhere, `outcome` is what it did with them there, `wording` how it was asked for there; None
+    for what is still to be done. `id` is that of its row, empty for functions found in files.
     """
 
     name: str
@@ -66,6 +75,7 @@ class Candidate:
     inputs: tuple[str, ...] | None = None
     helpers: tuple[str, ...] = ()
     outcome: Outcome | None = None
+    wording: Wording | None = None
     id: str = ""
 
     @property

@@ -64,7 +64,8 @@ def dropped(folder: Path, settings: RealSettings) -> Counter[str]:
 
 
 def split_functions(functions: Sequence[Function], held_out_share: float, threshold: float | None) -> Ids:
-    """The ids of each split. Half of the held-out share is for validation, half for the test."""
+    """The ids of each split. Half of the held-out share is for validation, half for the test; of functions so few that
+    none would be left for training, none is held out."""
     shares: Mapping[Split, float] = {"train": 1 - held_out_share, "val": held_out_share / 2, "test": held_out_share / 2}
     ordered = sorted(functions, key=lambda f: (f.body, f.id))
     splits: dict[Split, list[Function]] = {"train": [], "val": [], "test": []}
@@ -73,6 +74,8 @@ def split_functions(functions: Sequence[Function], held_out_share: float, thresh
     if threshold is not None:
         splits["val"] = unlike(splits["val"], splits["test"], threshold)
         splits["train"] = unlike(splits["train"], [*splits["val"], *splits["test"]], threshold)
+    if not splits["train"] and held_out_share < 1:
+        splits = {"train": ordered, "val": [], "test": []}
     return {split: [f.id for f in found] for split, found in splits.items()}
 
 

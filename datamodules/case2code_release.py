@@ -1,0 +1,105 @@
+"""Case2Code's published rows, entering at any step of the pipeline (sections 2 to 4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from datamodules.case2code import Case2CodeDataModule, settings_of
+from lit_reason.batches import Loading
+from lit_reason.case2code.functions import Function
+from lit_reason.case2code.pipeline import build_in, build_key, stored_functions
+from lit_reason.case2code.planted import PlantedSettings
+from lit_reason.case2code.prompts import PromptSettings, build_prompt, build_target
+from lit_reason.case2code.published_test import read_questions
+from lit_reason.case2code.release import Stage, release_row
+from lit_reason.case2code.settings import CORPUS, RealSettings
+from lit_reason.case2code.splits import Split, dropped, split_folder
+from lit_reason.files import write_jsonl_atomic
+from lit_reason.records import Question
+
+NO_PLANTED = PlantedSettings(n_train=0, n_val=0, n_test=0)
+
+
+class Case2CodeReleaseDataModule(Case2CodeDataModule):
+    """Published functions, from the step that they have behind them to tasks.
+
+    `out_dir` gets `functions.jsonl` (kept), `rejected.jsonl` (id, func_name, reason), `reasons.json` (the histogram),
+    and the rows of the later steps as the release writes them: `executed.jsonl`, `prompted.jsonl`.
+
+    Args:
+        release_path: a .jsonl file of published rows.
+        release_stage: the step that they have behind them: `raw` functions, inputs `written`, `executed` (filtered or
+            not), or `prompted` (training rows, and test rows).
+        out_dir: where the results go; a run that was killed goes on there.
+        test_path: the published test rows, asked as they are in `test` and scored with their exceptions' messages.
+        real: rules, writer, filters and splits; `sources` has no say here.
+        prompts: how cases are worded where rows bring no prompt.
+        loading: rows, batches and workers.
+    """
+
+    def __init__(
+        self,
+        release_path: str,
+        release_stage: Stage = "raw",
+        out_dir: str = "case2code-release",
+        test_path: str | None = None,
+        real: RealSettings = RealSettings(),
+        prompts: PromptSettings = PromptSettings(),
+        loading: Loading = Loading(),
+    ) -> None:
+        super().__init__(NO_PLANTED, replace(real, sources=[release_path]), prompts, loading=loading)
+        self.release_path = release_path
+        self.release_stage = release_stage
+        self.out_dir = Path(out_dir)
+        self.test_path = test_path
+
+    @classmethod
+    def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
+        """(key, message) for files that are not there and settings that contradict each other."""
+        real = settings_of(RealSettings, init_args.get("real"))
+        own = {"real": replace(real, sources=[]), "prompts": init_args.get("prompts"), "planted": NO_PLANTED}
+        found = super().check_config(own)
+        for key in ("release_path", "test_path"):
+            if init_args.get(key) and not Path(init_args[key]).is_file():
+                found.append((key, f"no such file: {init_args[key]}"))
+        if real.sources not in ([], list(CORPUS)):
+            found.append(("real.sources", "has no effect here: functions come from release_path"))
+        return found
+
+    def prepare_data(self) -> None:
+        """Bring the rows to the end of the pipeline, and write the later steps in the published formats."""
+        functions = stored_functions(self._folder)
+        executed = [release_row(function, "executed") for function in functions if function.cases]
+        write_jsonl_atomic(self.out_dir / "executed.jsonl", executed)
+        write_jsonl_atomic(self.out_dir / "prompted.jsonl", [self._training_row(function) for function in functions])
+
+    def functions(self, split: Split) -> list[Function]:
+        """The functions of a split; what was left out is counted once."""
+        if not self._rows:
+            self.dropped.update(dropped(self._folder, self.real))
+        most = {"train": self.real.n_train, "val": self.real.n_val, "test": self.real.n_test}[split]
+        return split_folder(self._folder, self.real)[split][:most]
+
+    def questions(self, split: Literal["val", "test"]) -> list[Question]:
+        """Held-out functions; in the test, the published test rows where a file is named."""
+        if split == "test" and self.test_path:
+            return self._published
+        return super().questions(split)
+
+    @cached_property
+    def _published(self) -> list[Question]:
+        return read_questions(str(self.test_path), self.dropped)
+
+    @cached_property
+    def _folder(self) -> Path:
+        """`out_dir`, complete."""
+        key = build_key(self.real, self.release_stage)
+        return build_in(self.out_dir, self.real, key, self.release_stage)
+
+    def _training_row(self, function: Function) -> dict[str, Any]:
+        prompt = build_prompt(function, self.prompts).text
+        output = function.output or build_target(function.code, self.prompts.lead_in)
+        return release_row(function, "prompted", prompt, output)
