@@ -113,6 +113,7 @@ class EndpointSampler:
     def __init__(self, endpoint: Endpoint, system: str | None = None, max_total_tokens: int | None = None) -> None:
         self.endpoint, self.system, self.max_total_tokens = endpoint, system, max_total_tokens
         self.identity: dict[str, Any] = {"endpoint_model": endpoint.model, "system": system}
+        self._has_answered = False
         self.dropped: Counter[str] = Counter()
         """Why the latest call of `sample` left samples out, and how many."""
 
@@ -137,7 +138,7 @@ class EndpointSampler:
         if not wanted:
             return
         requests = Requests(self.endpoint, settings, self.messages, self.max_total_tokens)
-        patience = _Patience(self.endpoint, answered_before=bool(done))
+        patience = _Patience(self.endpoint, self._has_answered or bool(done))
         ready: list[Sample] = []
         began = time.monotonic()
         with Job("asking the endpoint", total=len(wanted), unit="samples") as job:
@@ -151,6 +152,7 @@ class EndpointSampler:
                 job.update(job.done + 1, lambda: f"{requests.spent:,} tokens spent")
                 if patience.ends_with(outcome):
                     break
+                self._has_answered |= isinstance(outcome, Sample)
                 if len(ready) >= FLUSH_SAMPLES or (ready and time.monotonic() - began > FLUSH_SECONDS):
                     yield ready
                     ready, began = [], time.monotonic()

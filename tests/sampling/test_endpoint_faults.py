@@ -181,6 +181,8 @@ def test_nothing_ever_answered_is_an_error_and_not_an_empty_result(server):
     with pytest.raises(EndpointError, match="HTTP 400"):
         sampled(EndpointSampler(endpoint(server)), questions("400x99"))
     assert sampled(EndpointSampler(endpoint(server)), questions("400x99"), done={("other", 0)}) == []
+    sampler = EndpointSampler(endpoint(server))
+    assert sampled(sampler, questions("a")) and sampled(sampler, questions("400x99")) == [], "it has answered before"
     with FaultyServer(usage=False) as silent, pytest.raises(EndpointError, match="counts no tokens"):
         sampled(EndpointSampler(endpoint(silent)), questions("a"))
 
