@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lit_reason.statistics import bootstrap_interval, paired_bootstrap_difference, wilson_interval
+from lit_reason.statistics import (
+    bootstrap_interval,
+    independent_difference,
+    paired_bootstrap_difference,
+    seed_interval,
+    wilson_interval,
+)
 
 
 def test_wilson_by_hand() -> None:
@@ -101,3 +107,30 @@ def test_bad_values_are_named() -> None:
         paired_bootstrap_difference([1, 2], [1], seed=0)
     with pytest.raises(ValueError, match="between 0 and 1"):
         bootstrap_interval([1.0], seed=0, level=95)
+
+
+def test_newcombes_own_example() -> None:
+    """Newcombe (1998), method 10: 56/70 against 48/80 gives .0524 to .3339."""
+    a, b = wilson_interval(48, 80), wilson_interval(56, 70)
+    assert independent_difference(48 / 80, a, 56 / 70, b) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(41, 400))
+def test_a_difference_of_two_samples_is_symmetric_and_wider_than_either(x: int, y: int, n: int) -> None:
+    a, b = wilson_interval(x, n), wilson_interval(y, n)
+    low, high = independent_difference(x / n, a, y / n, b)
+    back = independent_difference(y / n, b, x / n, a)
+    assert (low, high) == pytest.approx((-back[1], -back[0]), abs=1e-12) and low <= (y - x) / n <= high
+    assert high - low >= max(a[1] - a[0], b[1] - b[0]) - 1e-12
+
+
+def test_an_interval_that_does_not_hold_its_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not hold its value 0.9"):
+        independent_difference(0.5, (0.4, 0.6), 0.9, (0.1, 0.2))
+
+
+def test_seeds_by_hand() -> None:
+    """t(0.975, 1) = 12.7062: values 1 and 3 have sd sqrt 2, half width 12.7062."""
+    assert seed_interval([1, 3]) == pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-4)
+    with pytest.raises(ValueError, match="at least two"):
+        seed_interval([1])

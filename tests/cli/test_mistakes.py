@@ -221,7 +221,8 @@ def test_commands(capsys):
         "data: is missing: prepare builds the data of a LightningDataModule"
     ]
     assert answer(capsys, "report", "nowhere") == [
-        "report needs one run directory, as in: train.py report runs/NAME/ID (got nowhere)"
+        "report needs one run or study directory: train.py report RUN_OR_STUDY_DIR, or train.py report --compare RUN_A "
+        "RUN_B (got nowhere)"
     ]
     assert answer(capsys, "fit", "--help", "trainr") == ["--help: no such topic (got trainr; did you mean trainer?)"]
     assert answer(capsys, "fit", "--help", "--model", "CausalLanguageModl") == [

@@ -7,7 +7,9 @@ from types import ModuleType
 
 import pytest
 
-from lit_reason.report import write_report
+from lit_reason.charts import save_charts
+from lit_reason.report import write_comparison, write_report
+from lit_reason.report.compare import compare
 
 
 def _module(name: str) -> ModuleType:
@@ -29,6 +31,25 @@ def example_run() -> ModuleType:
 def report(example_run: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a realistic run; its directory is the page's parent."""
     return write_report(example_run.write_example_run(tmp_path_factory.mktemp("runs") / "a run"))
+
+
+@pytest.fixture(scope="session")
+def example_study() -> ModuleType:
+    """The generator of studies, charts and pairs of runs, `example_study.py`."""
+    return _module("example_study")
+
+
+@pytest.fixture(scope="session")
+def pages(example_study: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The pages of a study, of a run with charts, and of a comparison."""
+    root = tmp_path_factory.mktemp("pages")
+    save_charts(root / "run", example_study.example_charts())
+    pair = compare(*example_study.write_example_pair(root / "pair"))
+    return {
+        "study": write_report(example_study.write_example_study(root / "study")),
+        "charts": write_report(root / "run"),
+        "comparison": write_comparison(pair, root / "pair" / "compare.html"),
+    }
 
 
 @pytest.fixture(scope="session")

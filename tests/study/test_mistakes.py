@@ -17,7 +17,9 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 
 SHAPES = {
-    "runs: {}\n": ["runs: expected at least one run, as in `runs: {weak: {command: fit, config: weak.yaml}}` [s.yaml:1]"],
+    "runs: {}\n": [
+        "runs: expected at least one run, as in `runs: {weak: {command: fit, config: weak.yaml}}` [s.yaml:1]"
+    ],
     "sedes: [0]\nruns:\n  a: {call: x.f}\n": ["sedes: is no setting of a study (did you mean seeds?) [s.yaml:1]"],
     "seeds: [0, 0]\nruns:\n  a: {call: x.f}\n": [
         "seeds: expected a list of different whole numbers >= 0 (got [0, 0]) [s.yaml:1]"
@@ -92,7 +94,8 @@ def test_wrong_arguments(capsys, tmp_path, monkeypatch):
     Path("s.yaml").write_text("runs:\n  weak: {call: x.f}\n")
     one_file = "--config: a study is one file, as in: train.py study --config configs/studies/NAME.yaml"
     assert answer(capsys) == [f"{one_file} [command line]"]
-    assert answer(capsys, "--config", "t.yaml") == ["--config: no such file (got t.yaml; did you mean s.yaml?) [command line]"]
+    no_file = "--config: no such file (got t.yaml; did you mean s.yaml?)"
+    assert answer(capsys, "--config", "t.yaml") == [f"{no_file} [command line]"]
     assert answer(capsys, "--config", "s.yaml", "--dryrun", "--only") == [
         "dryrun: needs a value (did you mean --dry_run?) [command line]", "only: needs a value [command line]"
     ]  # fmt: skip
