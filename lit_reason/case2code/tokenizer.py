@@ -24,8 +24,8 @@ from lit_reason.case2code.wordings import (
 )
 from lit_reason.files import atomic_folder
 
-FRAGMENTS = ("\n```python\ndef ", "):\n    return ", "\n```")
-"""One token each: they frame nearly every program."""
+FRAGMENTS = (" -> ", "\n```python\ndef ", "):\n    return ", "\n```")
+"""One token each: they stand in nearly every case and program."""
 
 _LEAD_INS = ("", "Here is the function:")
 

@@ -194,7 +194,7 @@ class Checker:
         if inspect.isclass(cls) and not issubclass(cls, bases):
             wanted = " or ".join(base.__name__ for base in bases)
             return self._say(path, f"{cls.__name__} is not a {wanted}", name, nearest(cls.__name__, self._kinds(bases)))
-        if cls in bases:
+        if cls in bases and cls.__module__.startswith("lightning."):  # ours are concrete, and may be named themselves
             return self._say(path, f"{cls.__name__} is the base class; name a class of that kind", name)
         arguments = value.get("init_args") or {}
         if path[:2] == ("trainer", "logger") and any(p.name == "save_dir" for p in _parameters(cls)):

@@ -23,11 +23,11 @@ from lit_reason.pool import SamplePool
 from lit_reason.results import Figure, Results, difference
 
 FAMILIES = [
-    "prefix", "suffix", "wrap", "replace", "remove", "case_affix", "default", "describe", "shorten", "join_two",
-    "zero_fill", "add", "multiply", "subtract_from", "at_most", "at_least", "label", "range_from", "linear", "append",
-    "prepend", "sum_plus", "map_add", "index",
+    "count", "remove", "replace", "strip", "pad", "suffix", "prefix", "default", "describe",
+    "add", "multiply", "subtract_from", "modulo", "at_most", "at_least", "greater", "range_from", "linear", "label",
+    "count_value", "sum_plus", "append", "stride", "keep_other",
 ]  # fmt: skip
-"""24 of the 50 families, those with short cases: text, number and list templates."""
+"""24 of the 50 families, those with short cases: templates of texts, numbers and lists."""
 
 PLANTED = PlantedSettings(n_train=16_000, n_val=240, families=FAMILIES, n_cases=16, n_shown=8, made_up_names=True)
 PROMPTS = PromptSettings(style="short", k_min=1, k_max=8, name_share=1.0, lead_in="")

@@ -35,7 +35,7 @@ SMOKE = {
     },
     "trainer": {
         "max_epochs": 1,
-        "callbacks": [{"class_path": "Case2CodeEvaluation", "init_args": {"max_new_tokens": 256}}],
+        "callbacks=": [{"class_path": "Case2CodeEvaluation", "init_args": {"max_new_tokens": 256}}],
     },
 }
 
