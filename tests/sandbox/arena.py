@@ -29,6 +29,7 @@ print(sorted(os.listdir()), sorted(os.environ), oct(os.umask(0o77)), os.path.bas
 print(json.dumps([len("abc"), sorted([2, 1])]), colorsys.rgb_to_hsv(0, 0, 0), decimal.Decimal(1) / 3)
 print(signal.getsignal(signal.SIGTERM), len(warnings.filters), sys.getrecursionlimit(), gc.isenabled())
 print(len(sys.meta_path), sys.gettrace(), sys.getprofile(), time.localtime(0).tm_hour)
+time.sleep(0.002)
 print([fcntl.fcntl(fd, fcntl.F_GETFL) for fd in (0, 1, 2)], socket.getdefaulttimeout())
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

@@ -39,18 +39,22 @@ class Lockdown:
 
     def __init__(self, directory: str, packages: Iterable[str], without: Iterable[str], spare: range) -> None:
         os.chdir(directory)
+        os.umask(0o077)
         self._parent = os.getpid()
         self._spare = spare
         self.standing = set(WALLS) - set(without)
         rights = _rights(directory, packages)
         if ON_LINUX:
             prctl(PR_SET_NO_NEW_PRIVS, 1)
+            prctl(PR_SET_DUMPABLE, 0)  # a crash must not wake the machine's handler of core dumps
+        if "rlimits" in self.standing:
+            _limit_this_process_too()
         if "landlock" in self.standing and landlock.abi():
             self._ruleset = landlock.ruleset(rights)
         else:
             self.standing.discard("landlock")
         if "seccomp" in self.standing and ON_LINUX and seccomp.supported():
-            self._filter = seccomp.build(platform.machine())
+            self._filter = seccomp.Filter(seccomp.build(platform.machine()))
         else:
             self.standing.discard("seccomp")
         if "identity" in self.standing and not identity.drop():
@@ -67,9 +71,7 @@ class Lockdown:
         os.closerange(self._spare.stop, 1 << 16)
 
     def _detach(self) -> None:
-        os.umask(0o077)
         if ON_LINUX:
-            prctl(PR_SET_DUMPABLE, 0)  # a crash must not wake the machine's handler of core dumps
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != self._parent:
                 raise ProcessLookupError("the parent died before it could take this process along")
@@ -80,7 +82,7 @@ class Lockdown:
         elif wall == "landlock":
             landlock.restrict(self._ruleset)
         elif wall == "seccomp":
-            seccomp.install(self._filter)
+            self._filter.install()
 
     def _holes(self) -> set[str]:
         """Enter the walls one by one in a child and try there what each forbids; the walls that let it through."""
@@ -114,7 +116,7 @@ class Lockdown:
 
 
 def limit_resources(seconds: float, memory_mb: int) -> None:
-    """Bound this process; every limit is one that it cannot raise again.
+    """Bound this process further; every limit is one that it cannot raise again.
 
     RLIMIT_CPU ends what the parent's wall clock somehow misses. RLIMIT_NPROC does not bind root, but seccomp denies
     the fork anyway.
@@ -123,9 +125,13 @@ def limit_resources(seconds: float, memory_mb: int) -> None:
     cpu = math.ceil(seconds) + 1
     _limit(resource.RLIMIT_AS, memory, memory + ROOM_TO_REPORT)
     _limit(resource.RLIMIT_CPU, cpu, cpu)
+    _limit(resource.RLIMIT_NPROC, 0, 0)
+
+
+def _limit_this_process_too() -> None:
+    """The limits that do not hinder the zygote: children inherit them."""
     _limit(resource.RLIMIT_FSIZE, LARGEST_FILE, LARGEST_FILE)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES)
-    _limit(resource.RLIMIT_NPROC, 0, 0)
     _limit(resource.RLIMIT_CORE, 0, 0)
     _limit(resource.RLIMIT_MEMLOCK, 0, 0)
 

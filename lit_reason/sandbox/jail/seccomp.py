@@ -51,15 +51,17 @@ def build(machine: str) -> bytes:
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
 
 
-def install(program: bytes) -> None:
-    """Put the filter on this process, for good; needs `no_new_privs`."""
-    instructions = ctypes.create_string_buffer(program, len(program))
-    header = _Program(len(program) // 8, ctypes.cast(instructions, ctypes.c_void_p))
-    prctl(PR_SET_SECCOMP, _FILTER_MODE, ctypes.byref(header))
+class Filter(ctypes.Structure):
+    """A filter program laid out for the kernel, once for all children."""
 
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
-class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
+    def __init__(self, program: bytes) -> None:
+        super().__init__(len(program) // 8, program)
+
+    def install(self) -> None:
+        """Put the filter on this process, for good; needs `no_new_privs`."""
+        prctl(PR_SET_SECCOMP, _FILTER_MODE, ctypes.byref(self))
 
 
 def _verdicts(machine: str) -> dict[int, list[Instruction]]:
