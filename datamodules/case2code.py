@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from random import Random
 from typing import Any, Literal
+
+import numpy as np
 
 from datamodules.token_data import TokenDataModule
 from lit_reason.batches import Loading, TokenDocument
@@ -33,6 +35,7 @@ class Case2CodeDataModule(TokenDataModule):
         prompts: how cases are worded.
         shuffled_targets: control without information: every planted training prompt gets the body of another function
             under its own names, so that everything but the body can be learned.
+        loss_on: `target` as in fine-tuning, or `all` tokens as in pre-training, where the cases teach copying as well.
         loading: rows, batches and workers.
     """
 
@@ -42,6 +45,7 @@ class Case2CodeDataModule(TokenDataModule):
         real: RealSettings = RealSettings(),
         prompts: PromptSettings = PromptSettings(),
         shuffled_targets: bool = False,
+        loss_on: Literal["target", "all"] = "target",
         loading: Loading = Loading(),
     ) -> None:
         super().__init__(loading)
@@ -49,6 +53,7 @@ class Case2CodeDataModule(TokenDataModule):
         self.real = real
         self.prompts = prompts
         self.shuffled_targets = shuffled_targets
+        self.loss_on = loss_on
         self._rows: dict[tuple[Split, Purpose], list[Row]] = {}
 
     @classmethod
@@ -79,7 +84,9 @@ class Case2CodeDataModule(TokenDataModule):
         for function, prompt in rows:
             target = function.output or build_target(codes.get(function.id, function.code), self.prompts.lead_in)
             messages = [{"role": "user", "content": prompt.text}, {"role": "assistant", "content": target}]
-            documents.append(self.chat.document(function.id, messages))
+            document = self.chat.document(function.id, messages)
+            everything = np.ones_like(document.is_target)
+            documents.append(document if self.loss_on == "target" else replace(document, is_target=everything))
         return documents
 
     def questions(self, split: Literal["val", "test"]) -> list[Question]:

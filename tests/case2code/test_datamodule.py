@@ -157,3 +157,11 @@ def test_mistakes_are_found_before_anything_is_built(settings: dict[str, Any], k
 
 def test_defaults_are_consistent() -> None:
     assert Case2CodeDataModule.check_config({}) == []
+
+
+def test_loss_falls_on_the_target_or_on_all_tokens() -> None:
+    plain, everything = module().documents("train"), module(loss_on="all").documents("train")
+    for one, other in zip(plain, everything, strict=True):
+        assert one.input_ids.tobytes() == other.input_ids.tobytes()
+        assert other.is_target.all() and not one.is_target.all()
+        assert other.n_targets == len(other.input_ids) - 1
