@@ -23,8 +23,9 @@ _JOINED = re.compile(r"[\s$\\]*(?:,|;|\\text\{\s*(?:and|or),?\s*\}|\band\b|\bor\
 _STATED = re.compile(
     r"<answer>(?P<tagged>.*?)(?:</answer>|\Z)"
     r"|^[ \t]*####[ \t]*(?P<hashed>[^\n]*)"
+    # What is said is looked at, not consumed: another statement may follow on the line.
     r"|\b(?:answers?|(?:correct|best|right) (?:option|choice))\b(?:[ \t]+(?:to|of|for)\b[^\n.:]{0,80}?)?[*_`\s]{0,4}"
-    r"(?::|=|\bis\b|\bare\b|\bwas\b|\b(?:would|must|should|will) be\b)[*_`:\s]{0,6}(?=(?P<said>[^\n]*))",  # ahead only: another statement may follow on the line
+    r"(?::|=|\bis\b|\bare\b|\bwas\b|\b(?:would|must|should|will) be\b)[*_`:\s]{0,6}(?=(?P<said>[^\n]*))",
     re.IGNORECASE | re.DOTALL | re.MULTILINE,
 )
 _MATH = re.compile(

@@ -17,8 +17,9 @@ Kind = Literal[
 class Form:
     """An answer in canonical form.
 
-    `value` is, by kind: number, a Fraction; constant, expression and equation, what sympy has for it; digits, the digits without
-    their base; tuple, its two brackets. `parts` are those of a tuple (an interval is one), set, union or matrix.
+    `value` is, by kind: number, a Fraction; constant, expression and equation, what sympy has for it; digits, the
+    digits without their base; tuple, its two brackets; matrix, its shape. `parts` are those of a tuple (an interval is
+    one), set, union or matrix.
     """
 
     kind: Kind

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from lit_reason.grading import VerifierGrader
 from lit_reason.grading.verifier import FORMULAS, OWN_CHECK, PYTHON_LITERALS, is_harmless
-from lit_reason.questions_gym import Family, families, questions
+from lit_reason.questions import Asking
+from lit_reason.questions_gym import Family, exercises, families
 from lit_reason.records import Question
 from tests.grading.conftest import sample
 
@@ -20,13 +22,14 @@ ATTACKS = [
 
 
 def made(family: str, n: int = 1, **config: object) -> list[Question]:
-    return list(questions(Family(family, config=config), n, seed=3))
+    made = exercises(Family(family, config=config), n, 3_000_000, Asking("{question}"), Counter())
+    return [exercise.question for exercise in made]
 
 
 def test_an_answer_is_looked_for_in_boxes_statements_and_the_whole_text() -> None:
     (question,) = made("chain_sum")
     gold = question.gold
-    texts = [rf"\boxed{{{gold}}}", f"The answer is {gold}.", str(gold), f"{gold}.0", f"+{gold}" if gold else "", "-99999", "",
+    texts = [rf"\boxed{{{gold}}}", f"The answer is {gold}.", str(gold), f"{gold}.0", f"<answer>{gold}</answer>", "-99999", "",
              rf"\boxed{{{gold}"]  # fmt: skip
     found = list(VerifierGrader().grade_all((question, sample(text)) for text in texts))
     assert [grade.status for grade in found] == ["right"] * 5 + ["wrong", "unparsed", "unparsed"]
