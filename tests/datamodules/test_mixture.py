@@ -126,7 +126,8 @@ def test_another_seed_takes_other_documents_and_the_same_seed_the_same() -> None
 def test_mixing_through_the_command_line(rows: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     common = [
-        "prepare", "--model=CausalLanguageModel", "--model.backbone.name=llama-tiny", "--model.backbone.tokenizer=bytes",
+        "prepare", "--model=CausalLanguageModel", "--model.backbone.name=llama-tiny",
+        "--model.backbone.tokenizer=bytes",
         "--data=MixtureDataModule", "--data.base=InstructionDataModule", f"--data.base.path={rows}",
         "--data.extra=Case2CodeDataModule", "--data.extra.real.sources=[]", "--data.extra.planted.n_train=50",
     ]  # fmt: skip
