@@ -15,7 +15,10 @@ from lit_reason.aggregation.votes import count_steps
 if TYPE_CHECKING:
     import pyarrow
 
+    from lit_reason.pool import SamplePool
     from lit_reason.records import Grade, Sample
+
+_KEY = ("question_id", "sample_index")
 
 Column = Any
 """A list, a NumPy array, or an Arrow array; only a list or an Arrow array can hold missing numbers."""
@@ -81,6 +84,19 @@ def table_from_columns(
         optional(steps, "number of steps"),
         None if truncated is None else grid(np.asarray(truncated, dtype=bool), False),
     )  # fmt: skip
+
+
+def table_from_pool(
+    pool: SamplePool, grader: str, *, group_by: str = "answer_key", with_text: bool = False
+) -> VoteTable:
+    """The samples of a pool and the grades of `grader`; texts stay on disk unless steps are to be counted.
+
+    Raises:
+        AggregationError: as `table_from_arrow`.
+    """
+    columns = [*_KEY, "n_tokens", "logprob", "finish_reason", *(["text"] if with_text else [])]
+    grades = pool.grade_table(grader, [*_KEY, "status", group_by, "score"])
+    return table_from_arrow(pool.table(columns), grades, group_by=group_by, with_text=with_text)
 
 
 def table_from_arrow(

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lit_reason.aggregation.columns import table_from_arrow, table_from_columns, table_from_records
+from lit_reason.aggregation.columns import (
+    table_from_arrow,
+    table_from_columns,
+    table_from_pool,
+    table_from_records,
+)
 from lit_reason.aggregation.errors import AggregationError
 from lit_reason.aggregation.scores import (
     CentredMajority,
@@ -26,7 +31,9 @@ from lit_reason.aggregation.scores import (
 )
 from lit_reason.aggregation.subsets import accuracy
 from lit_reason.aggregation.votes import expected_accuracy
+from lit_reason.pool import SamplePool
 from lit_reason.records import Grade, Question, Sample, to_table
+from lit_reason.sampling.protocol import SamplingSettings
 
 RULES = [
     *usual_rules(logprobs=True, rewards=True, steps=True), Majority("lexicographic"), Majority("shortest"),
@@ -89,6 +96,22 @@ def test_columns_records_and_arrow_give_the_same_table() -> None:
     for name in ("codes", "present", "lengths", "right", "logprobs", "rewards", "steps", "truncated", "answer_ids"):
         np.testing.assert_array_equal(getattr(arrow, name), getattr(expected, name), err_msg=name)
     assert list(arrow.answers) == ["A", "B"]
+
+
+def test_a_pool_on_disk_gives_the_same_table(tmp_path) -> None:
+    questions = [[("A", 5, -1.0, 0.5, 2), (None, 3, -2.0, 0.0, 1)], [("B", 4, -1.5, 1.0, 3)]]
+    samples, grades = records(questions)
+    asked = [Question(name, "?") for name in ("q0", "q1")]
+    pool = SamplePool.open(tmp_path, {"model": "m"}, SamplingSettings(temperature=1), asked)
+    for part in (slice(2, 3), slice(0, 2)):
+        pool.append_samples(samples[part])
+        pool.append_grades("test@1", grades[part])
+    found = table_from_pool(pool, "test@1", with_text=True)
+    expected = table_from_records(samples, grades, with_text=True)
+    assert found.questions == expected.questions
+    for name in ("codes", "lengths", "right", "logprobs", "rewards", "steps", "truncated", "answer_ids"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    assert table_from_pool(pool, "test@1").steps is None
 
 
 def test_text_is_not_needed_and_grouping_may_be_by_text() -> None:
