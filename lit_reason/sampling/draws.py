@@ -16,6 +16,9 @@ from lit_reason.sampling.protocol import SamplingSettings
 CHUNK = 128
 """Tokens whose probabilities are added up first, so that a draw searches hundreds of sums and not all tokens."""
 
+CACHED_LOGITS = 2**20
+"""Logits that are looked at together."""
+
 
 def uniforms(seed: int, question_id: str, sample_index: int, count: int) -> np.ndarray:
     """`count` uniform numbers in [0, 1) of one sample, the i-th for its i-th token; float64 [count]."""
@@ -39,6 +42,19 @@ def choose(
         tokens: int64 [rows].
         logprobs: float32 or float64 [rows].
     """
+    # A few rows at a time stay in the processor's cache, where whole batches would go through memory at every pass.
+    n_rows = max(1, CACHED_LOGITS // logits.shape[-1])
+    chosen = [
+        _choose(part, settings, None if uniform is None else uniform[i * n_rows : (i + 1) * n_rows])
+        for i, part in enumerate(logits.split(n_rows))
+    ]
+    tokens, logprobs = zip(*chosen, strict=True)
+    return torch.cat(tokens), torch.cat(logprobs)
+
+
+def _choose(
+    logits: torch.Tensor, settings: SamplingSettings, uniform: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     logits = logits if logits.dtype == torch.float64 else logits.float()
     if settings.greedy:
         chosen = logits.argmax(-1)

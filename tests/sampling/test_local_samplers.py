@@ -9,7 +9,7 @@ from transformers import DynamicCache
 from lit_reason.records import Question
 from lit_reason.sampling import SamplingSettings, transformers_sampler
 from lit_reason.sampling.fast import attention
-from lit_reason.sampling.fast.cache import Cache
+from lit_reason.sampling.fast.cache import Store
 from lit_reason.sampling.fast.schedule import Schedule
 from tests.sampling.tiny import decode_slowly, drawn, texts
 
@@ -54,15 +54,12 @@ def all_rows_stay(monkeypatch):
 
 
 def nothing_is_hidden(monkeypatch):
-    monkeypatch.setattr(attention, "_beyond", lambda lengths, width: torch.zeros(len(lengths), width, dtype=torch.bool))
+    beyond = attention._beyond
+    monkeypatch.setattr(attention, "_beyond", lambda *arguments: torch.zeros_like(beyond(*arguments)))
 
 
-def moved_rows_leave_their_cache_behind(monkeypatch):
-    monkeypatch.setattr(Cache, "move_row", lambda *_: None)
-
-
-def moved_prompts_leave_their_cache_behind(monkeypatch):
-    monkeypatch.setattr(Cache, "move_prompt", lambda *_: None)
+def moved_texts_leave_their_keys_behind(monkeypatch):
+    monkeypatch.setattr(Store, "move", lambda *_: None)
 
 
 def siblings_change_seats(monkeypatch):
@@ -79,8 +76,7 @@ BREAKS = [
     ("transformers", ones_for_the_mask),
     ("transformers", all_rows_stay),
     ("fast", nothing_is_hidden),
-    ("fast", moved_rows_leave_their_cache_behind),
-    ("fast", moved_prompts_leave_their_cache_behind),
+    ("fast", moved_texts_leave_their_keys_behind),
     ("fast", siblings_change_seats),
 ]
 

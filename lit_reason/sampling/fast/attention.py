@@ -1,8 +1,8 @@
 """Attention of one new token a row to its prompt, which its siblings share, and to its own tokens so far.
 
 The scores of both parts meet in one softmax, so the result is that of attention to the whole text. A fused kernel would
-read each row's copy of the prompt and pad all rows to the longest text; on CPU it was three times slower than these
-batched products (128 rows, 200 tokens, bfloat16).
+read each row's copy of the prompt; on CPU it also took three times as long as these products (128 rows, 200 tokens,
+bfloat16), because it is made for many queries a text.
 """
 
 from __future__ import annotations
@@ -10,27 +10,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lit_reason.sampling.fast.cache import Cache, Seating
+from lit_reason.sampling.fast.cache import BLOCK, Seating, Store
 
 
 class Attention:
-    """What one step's attention is in every layer: widths, masks and the table of seats.
+    """What one step's attention is in every layer: lengths, masks and the table of seats.
 
     Args:
-        cache: where keys and values lie.
+        prompts: keys and values of the prompts in flight.
+        own: those of the rows.
         seating: who is in flight.
-        n_kv_heads: key and value heads; each serves `n_heads / n_kv_heads` query heads, G below.
     """
 
-    def __init__(self, cache: Cache, seating: Seating, n_kv_heads: int) -> None:
-        self._cache, self._seating = cache, seating
-        self._prompt_width, self._own_width = (
-            int(lengths.max()) for lengths in (seating.prompt_lengths, seating.own_lengths)
-        )
-        self._columns = (seating.own_lengths - 1).repeat_interleave(n_kv_heads)
-        self._hidden = torch.cat(
-            [_beyond(seating.prompt_lengths, self._prompt_width), _beyond(seating.own_lengths, self._own_width)], -1
-        )[:, None, None]
+    def __init__(self, prompts: Store, own: Store, seating: Seating) -> None:
+        self._prompts, self._own, self._seating = prompts, own, seating
+        self._longest_prompt, self._longest = int(seating.prompt_lengths.max()), int(seating.own_lengths.max())
+        self._slots = own.slots(seating.own_lengths - 1)
+        hidden = [_beyond(seating.prompt_lengths, self._longest_prompt), _beyond(seating.own_lengths, self._longest)]
+        self._hidden = torch.cat(hidden, -1)[:, None, None]
         self._is_full = torch.equal(seating.places, torch.arange(len(seating.seats), device=seating.places.device))
 
     def __call__(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -45,35 +42,45 @@ class Attention:
         Returns:
             [B, n_kv_heads, G, d_head].
         """
-        cache, width, n_rows = self._cache, self._prompt_width, len(queries)
-        cache.write_own(layer, self._columns, keys, values)
-        prompt_keys = cache.prompt_keys[layer, : self._seating.n_prompts, :, :, :width]
-        own_keys = cache.own_keys[layer, :n_rows, :, :, : self._own_width]
-        scores = torch.cat([self._by_prompt(queries, prompt_keys), _product(queries, own_keys)], -1)
+        self._own.write(layer, self._slots, keys, values)
+        shared = self._prompts.blocks(layer, self._seating.n_prompts, self._longest_prompt)
+        own = self._own.blocks(layer, len(queries), self._longest)
+        by_prompt = self._unseated(_scores(self._seated(queries), shared))
+        scores = torch.cat([by_prompt, _scores(queries, own)], -1)
         weights = scores.masked_fill_(self._hidden, -torch.inf).softmax(-1)
-        prompt_values = cache.prompt_values[layer, : self._seating.n_prompts, :, :width]
-        own_values = cache.own_values[layer, :n_rows, :, : self._own_width]
-        return self._by_prompt(weights[..., :width], prompt_values) + _product(weights[..., width:], own_values)
+        width = by_prompt.shape[-1]
+        mixed = self._unseated(_mixed(self._seated(weights[..., :width]), shared))
+        return mixed + _mixed(weights[..., width:], own)
 
-    def _by_prompt(self, rows: Tensor, shared: Tensor) -> Tensor:
-        """One product a prompt and head for all of the prompt's rows.
+    def _seated(self, x: Tensor) -> Tensor:
+        """[B, H, G, N] -> [P, H, S * G, N]: the rows of a prompt beside each other."""
+        seated = x if self._is_full else x.index_select(0, self._seating.seats)
+        seated = seated.reshape(self._seating.n_prompts, -1, *x.shape[1:])
+        return seated.transpose(1, 2).flatten(2, 3)
 
-        rows: [B, H, G, N]; shared: [P, H, N, M]; returns [B, H, G, M].
-        """
-        n_prompts, n_heads, group = len(shared), rows.shape[1], rows.shape[2]
-        seated = rows if self._is_full else rows.index_select(0, self._seating.seats)
-        seated = seated.view(n_prompts, -1, *rows.shape[1:]).transpose(1, 2)  # [P, H, S, G, N]
-        product = _product(seated.reshape(n_prompts, n_heads, -1, rows.shape[-1]), shared)
-        product = product.view(n_prompts, n_heads, -1, group, shared.shape[-1]).transpose(1, 2)
-        product = product.reshape(-1, n_heads, group, shared.shape[-1])
-        return product if self._is_full else product.index_select(0, self._seating.places)
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """[A, H, G, N] times [A, H, N, M]."""
-    return torch.bmm(left.flatten(0, 1), right.flatten(0, 1)).view(*left.shape[:-1], right.shape[-1])
+    def _unseated(self, x: Tensor) -> Tensor:
+        """The inverse of `_seated`."""
+        n_seats = len(self._seating.seats) // len(x)
+        rows = x.unflatten(2, (n_seats, -1)).transpose(1, 2).flatten(0, 1)
+        return rows if self._is_full else rows.index_select(0, self._seating.places)
 
 
-def _beyond(lengths: Tensor, width: int) -> Tensor:
-    """Which of `width` columns a row does not have; bool [B, width]."""
-    return torch.arange(width, device=lengths.device) >= lengths[:, None]
+def _scores(queries: Tensor, blocks: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """[A, H, Q, d] against the keys of all blocks: [A, H, Q, tokens of the blocks]."""
+    flat = queries.flatten(0, 1)
+    scores = torch.cat([torch.bmm(flat, keys.transpose(1, 2)) for keys, _ in blocks], -1)
+    return scores.unflatten(0, queries.shape[:2])
+
+
+def _mixed(weights: Tensor, blocks: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """The values of all blocks under [A, H, Q, tokens of the blocks]: [A, H, Q, d]."""
+    parts = weights.flatten(0, 1).split(BLOCK, -1)
+    mixed = torch.bmm(parts[0], blocks[0][1])
+    for part, (_, values) in zip(parts[1:], blocks[1:], strict=True):
+        mixed += torch.bmm(part, values)
+    return mixed.unflatten(0, weights.shape[:2])
+
+
+def _beyond(lengths: Tensor, longest: int) -> Tensor:
+    """Which columns of the blocks that hold `longest` tokens a row does not have; bool [B, columns]."""
+    return torch.arange(-(-longest // BLOCK) * BLOCK, device=lengths.device) >= lengths[:, None]

@@ -1,7 +1,8 @@
 """Keys and values of everything in flight: a prompt's once for all of its samples, a row's own beside them.
 
-Both are allocated once and written in place. Live prompts and live rows are a prefix of their places, so that products
-read views and nothing is gathered. Keys lie transposed, because a product with a few queries is read fastest so.
+They are allocated once and written in place, in blocks of tokens: a product then reads whole, contiguous blocks as far
+as the longest row has come. A cache in one piece per row would be copied for every product, because its rows' free
+space makes it a view with gaps. On CPU, a block's memory is taken from the system when it is first written.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import torch
 from torch import Tensor
 
 from lit_reason.sampling.fast.weights import Weights
+
+BLOCK = 64
+"""Tokens a block: half of one is read in vain, and smaller ones make products slower (measured on CPU)."""
 
 
 @dataclass(frozen=True)
@@ -35,53 +39,47 @@ class Seating:
     n_prompts: int
 
 
-class Cache:
-    """Places for `n_prompts` prompts of `prompt_tokens` and `n_rows` rows of `new_tokens`, in every layer.
+class Store:
+    """Keys and values of up to `n_places` texts of up to `n_tokens`; those in use are the first places.
 
     Attributes:
-        prompt_keys: [layers, n_prompts, n_kv_heads, d_head, prompt_tokens]; prompt_values has the last two swapped.
-        own_keys: [layers, n_rows, n_kv_heads, d_head, new_tokens]; own_values likewise.
+        keys: [layers, blocks, places, n_kv_heads, BLOCK, d_head].
+        values: likewise.
     """
 
-    def __init__(self, weights: Weights, n_prompts: int, prompt_tokens: int, n_rows: int, new_tokens: int) -> None:
-        self.n_prompts, self.n_rows = n_prompts, n_rows
+    def __init__(self, weights: Weights, n_places: int, n_tokens: int) -> None:
+        n_blocks = -(-n_tokens // BLOCK)
+        shape = (len(weights.layers), n_blocks, n_places, weights.n_kv_heads, BLOCK, weights.d_head)
+        # Zeros, because memory that holds NaN by chance would survive a weight of zero.
+        self.keys, self.values = (torch.zeros(shape, dtype=weights.dtype, device=weights.device) for _ in range(2))
+        self.n_places = n_places
 
-        def zeros(places: int, *rest: int) -> Tensor:
-            # Zeros, because memory that holds NaN by chance would survive a weight of zero.
-            shape = (len(weights.layers), places, weights.n_kv_heads, *rest)
-            return torch.zeros(shape, dtype=weights.dtype, device=weights.device)
+    def blocks(self, layer: int, n_places: int, n_tokens: int) -> list[tuple[Tensor, Tensor]]:
+        """The keys and values of the first places, block by block up to `n_tokens`; [n_places * heads, BLOCK, d]."""
+        keys, values = (store[layer, : -(-n_tokens // BLOCK), :n_places] for store in (self.keys, self.values))
+        return [(k.flatten(0, 1), v.flatten(0, 1)) for k, v in zip(keys, values, strict=True)]
 
-        self.prompt_keys = zeros(n_prompts, weights.d_head, prompt_tokens)
-        self.prompt_values = zeros(n_prompts, prompt_tokens, weights.d_head)
-        self.own_keys = zeros(n_rows, weights.d_head, new_tokens)
-        self.own_values = zeros(n_rows, new_tokens, weights.d_head)
+    def slots(self, columns: Tensor) -> Tensor:
+        """Where the token at `columns`, int64 [B], of each of the first B places lies; int64 [B * n_kv_heads]."""
+        n_heads = self.keys.shape[3]
+        rows = torch.arange(len(columns), device=columns.device)
+        heads = torch.arange(n_heads, device=columns.device)
+        place = ((columns // BLOCK) * self.n_places + rows)[:, None] * n_heads + heads
+        return (place * BLOCK + (columns % BLOCK)[:, None]).flatten()
 
-    def write_prompts(self, layer: int, start: int, keys: Tensor, values: Tensor) -> None:
-        """Keep what a prefill computed for the prompts at places `start` and following.
+    def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Write one token a row at the `slots` of its heads; keys, values: [B, n_kv_heads, d_head]."""
+        for store, new in ((self.keys, keys), (self.values, values)):
+            store[layer].view(-1, new.shape[-1]).index_copy_(0, slots, new.reshape(-1, new.shape[-1]))
 
-        Args:
-            layer: which layer.
-            start: the first prompt's place.
-            keys: [P, n_kv_heads, T, d_head], whatever lies past a prompt's end included.
-            values: likewise.
-        """
-        n_prompts, _, n_tokens, _ = keys.shape
-        self.prompt_keys[layer, start : start + n_prompts, :, :, :n_tokens] = keys.transpose(2, 3)
-        self.prompt_values[layer, start : start + n_prompts, :, :n_tokens] = values
+    def write_texts(self, layer: int, start: int, keys: Tensor, values: Tensor) -> None:
+        """Write whole texts, padding included, to the places from `start` on; [texts, n_kv_heads, T, d_head]."""
+        for store, new in ((self.keys, keys), (self.values, values)):
+            for block, part in enumerate(new.split(BLOCK, 2)):
+                store[layer, block, start : start + len(new), :, : part.shape[2]] = part
 
-    def write_own(self, layer: int, columns: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Write one token a row. columns: int64 [B * n_kv_heads]; keys, values: [B, n_kv_heads, d_head]."""
-        n_rows, n_heads, d_head = keys.shape
-        index = torch.arange(n_rows * n_heads, device=keys.device)
-        self.own_keys[layer].flatten(0, 1)[index, :, columns] = keys.reshape(-1, d_head)
-        self.own_values[layer].flatten(0, 1)[index, columns] = values.reshape(-1, d_head)
-
-    def move_row(self, source: int, target: int, n_tokens: int) -> None:
-        """Copy a row to another place, for a hole that no new row fills."""
-        self.own_keys[:, target, :, :, :n_tokens] = self.own_keys[:, source, :, :, :n_tokens]
-        self.own_values[:, target, :, :n_tokens] = self.own_values[:, source, :, :n_tokens]
-
-    def move_prompt(self, source: int, target: int, n_tokens: int) -> None:
-        """Copy a prompt to another place."""
-        self.prompt_keys[:, target, :, :, :n_tokens] = self.prompt_keys[:, source, :, :, :n_tokens]
-        self.prompt_values[:, target, :, :n_tokens] = self.prompt_values[:, source, :, :n_tokens]
+    def move(self, source: int, target: int, n_tokens: int) -> None:
+        """Copy a text of `n_tokens` to another place."""
+        n_blocks = -(-n_tokens // BLOCK)
+        for store in (self.keys, self.values):
+            store[:, :n_blocks, target] = store[:, :n_blocks, source]

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lit_reason.sampling.fast.attention import Attention
-from lit_reason.sampling.fast.cache import Cache, Seating
+from lit_reason.sampling.fast.cache import Seating, Store
 from lit_reason.sampling.fast.weights import Layer, Weights
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
@@ -22,11 +22,11 @@ class Decoder:
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
 
-    def prefill(self, cache: Cache, start: int, ids: Tensor, lengths: Tensor) -> Tensor:
+    def prefill(self, prompts: Store, start: int, ids: Tensor, lengths: Tensor) -> Tensor:
         """Compute the keys and values of prompts once, into the places from `start` on.
 
         Args:
-            cache: where they go.
+            prompts: where they go.
             start: the first prompt's place.
             ids: int64 [P, T], padded on the right, which nothing before the padding can see.
             lengths: int64 [P].
@@ -39,7 +39,7 @@ class Decoder:
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             keys, values = (x.view(n_prompts, n_tokens, *x.shape[1:]).transpose(1, 2) for x in (keys, values))
-            cache.write_prompts(layer, start, keys, values)
+            prompts.write_texts(layer, start, keys, values)
             queries = queries.view(n_prompts, n_tokens, -1, self.weights.d_head).transpose(1, 2)
             groups = queries.shape[1] // keys.shape[1]
             keys, values = (x.repeat_interleave(groups, 1) for x in (keys, values))
@@ -49,10 +49,10 @@ class Decoder:
         hidden = self._hidden(ids.reshape(-1), positions, attend).view(n_prompts, n_tokens, -1)
         return self._logits(hidden[torch.arange(n_prompts, device=ids.device), lengths - 1])
 
-    def step(self, cache: Cache, seating: Seating, tokens: Tensor) -> Tensor:
+    def step(self, prompts: Store, own: Store, seating: Seating, tokens: Tensor) -> Tensor:
         """Logits [B, vocabulary] of what follows each row's newest token, int64 [B], which joins the cache."""
         positions = seating.prompt_lengths + seating.own_lengths - 1
-        return self._logits(self._hidden(tokens, positions, Attention(cache, seating, self.weights.n_kv_heads)))
+        return self._logits(self._hidden(tokens, positions, Attention(prompts, own, seating)))
 
     def _hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """[N, d_model] after the last block, for N tokens of any rows."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lit_reason.sampling.draws import choose, uniforms
-from lit_reason.sampling.fast.cache import Cache, Seating
+from lit_reason.sampling.fast.cache import Seating, Store
 from lit_reason.sampling.fast.decoder import Decoder
 from lit_reason.sampling.protocol import SamplingSettings
 from lit_reason.sampling.rows import Ends, Row
@@ -79,7 +79,8 @@ class Schedule:
         self.n_prefilled = 0
         longest, limit = max(len(row.prompt) for row in rows), max(row.limit for row in rows)
         n_rows, n_prompts = _places(len(rows), len(self._queue), batch_size, batch_tokens, longest, limit)
-        self._cache = Cache(decoder.weights, n_prompts, longest, n_rows, max(1, limit - 1))
+        self._prompt_store = Store(decoder.weights, n_prompts, longest)
+        self._own_store = Store(decoder.weights, n_rows, limit)
 
     def advance(self) -> bool:
         """Fill free places, and decode one token of every row in flight; False when nothing is left."""
@@ -88,7 +89,7 @@ class Schedule:
             return False
         device = self._decoder.weights.device
         tokens = torch.tensor([flight.row.tokens[-1] for flight in self._flights], device=device)
-        self._note(self._flights, self._decoder.step(self._cache, self._seating(device), tokens))
+        self._note(self._flights, self._decoder.step(self._prompt_store, self._own_store, self._seating(device), tokens))
         return True
 
     def _admit(self) -> None:
@@ -96,7 +97,7 @@ class Schedule:
         holes = [i for i, flight in enumerate(self._flights) if flight.row.finish_reason]
         for i in holes:
             self._release(self._flights[i])
-        while free := self._cache.n_rows - len(self._flights) + len(holes):
+        while free := self._own_store.n_places - len(self._flights) + len(holes):
             flights = self._next(free)
             if not flights:
                 break
@@ -130,7 +131,7 @@ class Schedule:
     def _prefill(self, free: int) -> None:
         """Compute the next prompts, about as many as have rows for the free places."""
         group: list[Prompt] = []
-        room, width = self._cache.n_prompts - len(self._prompts), len(self._queue[0].ids)
+        room, width = self._prompt_store.n_places - len(self._prompts), len(self._queue[0].ids)
         while self._queue and len(group) < room:
             tokens, n_rows = width * len(group), sum(len(prompt.waiting) for prompt in group)
             if group and (tokens + width > PREFILL_TOKENS or (n_rows >= free and tokens >= PREFILL_AHEAD)):
@@ -139,7 +140,7 @@ class Schedule:
         device = self._decoder.weights.device
         ids = torch.tensor([prompt.ids + [0] * (width - len(prompt.ids)) for prompt in group], device=device)
         lengths = torch.tensor([len(prompt.ids) for prompt in group], device=device)
-        logits = self._decoder.prefill(self._cache, len(self._prompts), ids, lengths)
+        logits = self._decoder.prefill(self._prompt_store, len(self._prompts), ids, lengths)
         for prompt, own in zip(group, logits, strict=True):
             prompt.place, prompt.logits = len(self._prompts), own
             self._prompts.append(prompt)
@@ -163,7 +164,7 @@ class Schedule:
         for hole in reversed(holes):
             last = self._flights.pop()
             if hole < len(self._flights):
-                self._cache.move_row(len(self._flights), hole, len(last.row.tokens) - 1)
+                self._own_store.move(len(self._flights), hole, len(last.row.tokens) - 1)
                 self._flights[hole] = last
 
     def _drop_prompts(self) -> None:
@@ -173,7 +174,7 @@ class Schedule:
                 continue
             last = self._prompts.pop()
             if place < len(self._prompts):
-                self._cache.move_prompt(len(self._prompts), place, len(last.ids))
+                self._prompt_store.move(len(self._prompts), place, len(last.ids))
                 self._prompts[place], last.place = last, place
 
     def _seating(self, device: torch.device) -> Seating:
