@@ -23,20 +23,30 @@ What it does NOT cover:
   calls beforehand.
 - Kernel and processor bugs, and side channels (timing, cache, load). The kernel's surface is small but it is the
   machine's own kernel.
-- Metadata: Landlock does not hide whether a path exists, its size, times and owner, nor the target of a symbolic link.
+- Metadata: Landlock does not hide whether a path exists, its size, times and owner, nor the target of a symbolic link;
+  what user nobody may not look up stays hidden where the sandbox was started as root. The machine's name and load show.
 - World-readable files below /lib and /usr/lib can be read, among them packages of a system's own Python.
 - Processor time is bounded per program, not shared fairly; memory is bounded per process (address space), page cache
   and the program's directory (about 64 MB, checked ten times a second, plus files open but deleted: 64 of 8 MB) are
   not part of it.
-- No threads, processes, sockets, subdirectories: honest programs that need them fail too (`asyncio` needs a socket
-  pair).
+- No threads, processes, sockets, subdirectories, file locks: honest programs that need them fail too (`asyncio` needs
+  a socket pair, a database in a file its locks).
 - Without walls (`allow_unprotected` on macOS, old kernels) limits on time and output still work, and nothing else is
   promised.
 """
 
 from __future__ import annotations
 
-from .pool import Sandbox
+from .pool import Sandbox, require_protections
 from .records import CallResult, Limits, Outcome, Program, Protections, SandboxUnavailable
 
-__all__ = ["CallResult", "Limits", "Outcome", "Program", "Protections", "Sandbox", "SandboxUnavailable"]
+__all__ = [
+    "CallResult",
+    "Limits",
+    "Outcome",
+    "Program",
+    "Protections",
+    "Sandbox",
+    "SandboxUnavailable",
+    "require_protections",
+]

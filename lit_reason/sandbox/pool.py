@@ -131,6 +131,16 @@ class Sandbox:
         return protections
 
 
+def require_protections(allow_unprotected: bool = False) -> Protections:
+    """What programs will run behind on this machine: to be called at the start of what executes only at its end.
+
+    Raises:
+        SandboxUnavailable: a protection is missing and `allow_unprotected` is False.
+    """
+    with Sandbox(workers=1, allow_unprotected=allow_unprotected) as sandbox:
+        return sandbox.protections
+
+
 def _stop_all(workers: list[Worker], owner: int) -> None:
     if os.getpid() == owner:  # a forked copy of the sandbox must not end the original's processes
         for worker in workers:

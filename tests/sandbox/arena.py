@@ -102,7 +102,7 @@ class Arena:
             "UNIX": str(self.folder / "socket"),
             "ABSTRACT": self.abstract.getsockname(),
             "KEY": self.key,
-            "NR": _numbers(),
+            "NR": machine_numbers(),
         }
         return "\n".join([*(f"{name} = {value!r}" for name, value in known.items()), _CALL, attack])
 
@@ -144,7 +144,7 @@ class Arena:
         policy = (
             os.sched_getscheduler(pid),
             os.sched_getaffinity(pid),
-            _libc.syscall(_numbers()["ioprio_get"], 1, pid),
+            _libc.syscall(machine_numbers()["ioprio_get"], 1, pid),
         )
         return (stat[2] == "T", stat[18], limits, environment, oom, comm, policy)
 
@@ -209,7 +209,8 @@ def call(name, *arguments):
 """
 
 
-def _numbers() -> dict[str, int]:
+def machine_numbers() -> dict[str, int]:
+    """System calls that programs are refused, by their numbers on this machine."""
     column = MACHINES.index(platform.machine())
     young = FORBIDDEN_YOUNG | (FORBIDDEN_X86 if column == 0 else {})
     return {name: pair[column] for name, pair in FORBIDDEN.items()} | young

@@ -14,7 +14,7 @@ _LENGTH = struct.Struct("<I")
 
 
 class Closed(Exception):
-    """The other side is gone: end of file, a broken pipe, or a frame cut short."""
+    """The other side is gone: end of file, a broken pipe, a frame cut short, or one that is none of ours."""
 
 
 class Late(Exception):
@@ -48,7 +48,10 @@ def receive(fd: int, deadline: float | None = None) -> dict[str, Any]:
     (length,) = _LENGTH.unpack(read_exactly(fd, _LENGTH.size, deadline))
     if length > MAX_FRAME:
         raise Closed
-    message = json.loads(read_exactly(fd, length, deadline))
+    try:
+        message = json.loads(read_exactly(fd, length, deadline))
+    except (ValueError, RecursionError):
+        raise Closed from None
     if not isinstance(message, dict):
         raise Closed
     return message

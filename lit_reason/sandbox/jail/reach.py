@@ -14,7 +14,7 @@ import sys
 
 from .linux import ON_LINUX
 
-FIRST_FD = 32
+FIRST_FD = 16
 """Descriptors of the opened folders, one after another: children keep them."""
 
 
