@@ -32,6 +32,7 @@ from lit_reason.results import Figure, Results, difference, mean, share
 from lit_reason.sampling import SamplingSettings
 from lit_reason.sampling.adapters import merged_adapter
 from lit_reason.sampling.local import local_sampler
+from lit_reason.sandbox import require_protections
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -133,7 +134,15 @@ class Case2CodeEvaluation(Callback):
         return [("top_p", "must be above 0")] if init_args.get("top_p") == 0 else []
 
     def setup(self, trainer: Trainer, pl_module: CausalLanguageModel, stage: str) -> None:
-        """Refuse what would hang: processes stop generating at different lengths, but sharded weights need them all."""
+        """Refuse before anything is trained or generated what would fail after it.
+
+        A sandbox that lacks a protection is one; the other hangs: processes stop generating at different lengths, but
+        sharded weights need them all.
+        """
+        graders = [self.grader, *([self.human_eval_grader] if self.human_eval else [])]
+        executing = [grader for grader in graders if isinstance(grader, CaseGrader | HumanEvalGrader)]
+        if executing:
+            require_protections(all(grader.allow_unprotected for grader in executing))
         name = type(trainer.strategy).__name__
         if "FSDP" in name or "ModelParallel" in name or getattr(trainer.strategy, "zero_stage_3", False):
             raise CannotGenerate(

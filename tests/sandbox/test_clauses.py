@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from lightning.pytorch import Trainer
 
 import lit_reason.sandbox
+from callbacks.case2code_evaluation import Case2CodeEvaluation
+from lit_reason.case2code.grader import CaseGrader
 from lit_reason.sandbox import Limits, Program, Sandbox, SandboxUnavailable, require_protections
 from lit_reason.sandbox.jail.identity import NOBODY
 from tests.sandbox.arena import machine_numbers
@@ -149,3 +152,13 @@ def test_protections_can_be_required_before_anything_is_generated(monkeypatch: p
         require_protections()
     assert refusal.value.protections.landlock == 0 and refusal.value.protections.seccomp
     assert require_protections(allow_unprotected=True).missing == ("landlock",)
+
+
+def test_an_evaluation_refuses_before_it_generates(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    evaluation = Case2CodeEvaluation()
+    evaluation.setup(trainer, None, "validate")
+    monkeypatch.setattr(Sandbox, "_without", frozenset({"seccomp"}))
+    with pytest.raises(SandboxUnavailable, match="seccomp"):
+        evaluation.setup(trainer, None, "validate")
+    Case2CodeEvaluation(grader=CaseGrader(allow_unprotected=True)).setup(trainer, None, "validate")
