@@ -80,12 +80,14 @@ class ChainSettings:
         if not self.cue.strip() or "\n" in self.cue:
             return [("cue", "is no single line of text")]
         per_cell = -(-n_questions // len(self.cells))
-        few = [cell for cell in self.cells if self.n_different(*cell) * _MAX_SHARE < per_cell]
-        if few:
-            topic, steps = few[0]
-            message = f"only {self.n_different(topic, steps)} different {topic} chains of {steps} steps, and {per_cell}"
-            return [("min_steps", f"{message} are asked for; at most half of them can be")]
-        return []
+        topic, steps = min(self.cells, key=lambda cell: self.n_different(*cell))
+        n = self.n_different(topic, steps)
+        if n * _MAX_SHARE >= per_cell:
+            return []
+        message = (
+            f"there are {n} different {topic} chains of {steps} steps; {per_cell} are asked for, at most half can be"
+        )
+        return [("min_steps", message)]
 
     @property
     def cells(self) -> list[tuple[str, int]]:

@@ -22,7 +22,7 @@ TABLE: list[tuple[str, str | None, str]] = [
     (r"I first thought \boxed{A}, but it is \boxed{B}", "B", "ok"),
     ("The answer is London.", "B", "ok"),
     ("The answer is B) London", "B", "ok"),
-    ("The answer is \"London\"", "B", "ok"),
+    ('The answer is "London"', "B", "ok"),
     ("B", "B", "ok"),
     ("b", "B", "ok"),
     ("B. London", "B", "ok"),
@@ -88,7 +88,10 @@ def test_options_that_read_the_same_choose_nothing() -> None:
 
 def test_anywhere_takes_the_only_letter_in_brackets() -> None:
     question = Question("q", "?", "B")
-    texts = ["After long thought I am led to this: it must be (B), surely so.", "It is (A), or maybe, on reflection, (B) after all."]
+    texts = [
+        "After long thought I am led to this: it must be (B), surely so.",
+        "It is (A), or maybe, on reflection, (B) after all.",
+    ]
     found = list(ChoiceGrader(look="anywhere").grade_all((question, sample(text)) for text in texts))
     assert [(grade.status, grade.detail["kind"]) for grade in found] == [("right", "ok"), ("unparsed", "ambiguous")]
 

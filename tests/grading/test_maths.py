@@ -157,7 +157,9 @@ def test_no_text_is_too_strange(text: str, boxed: bool) -> None:
     find_answer(rf"\boxed{{{text}}}" if boxed else text, "anywhere", finished=False)
 
 
-@pytest.mark.parametrize("unit", [r"\boxed{", "answer is ", "(", "$", "1,", "and ", "\\", "a ", "9", "####", "x=", "$x$, "])
+@pytest.mark.parametrize(
+    "unit", [r"\boxed{", "answer is ", "(", "$", "1,", "and ", "\\", "a ", "9", "####", "x=", "$x$, "]
+)
 def test_long_texts_take_no_time(unit: str) -> None:
     import time
 

@@ -45,7 +45,9 @@ def test_expected_results_stay_outside() -> None:
     )
     question = Question("q", "?", None, {"entry_point": "add", "tests": ["assert add(1, 'secret') == (True, True)"]})
     assert grade(spy, question).status == "right"  # the spy works
-    thief = spy.replace("return (", "return 'sec' + 'ret' if ").replace(" in seen, 'add' in seen)", " in seen else None")
+    thief = spy.replace("return (", "return 'sec' + 'ret' if ").replace(
+        " in seen, 'add' in seen)", " in seen else None"
+    )
     question = Question("q", "?", None, {"entry_point": "add", "tests": ["assert add(1, 2) == 'secret'"]})
     assert "if 'sec' + 'ret' in seen else None" in thief
     assert grade(thief, question).status == "wrong"

@@ -42,7 +42,12 @@ def test_answer(gold: str, text: str, status: GradeStatus, key: str | None) -> N
 
 def test_numbers_may_be_off_by_a_relative_tolerance() -> None:
     answers = [("200", f"The answer is {text}") for text in ("201", "202", "203", "-200")]
-    assert [grade.status for grade in grades(TextGrader(tolerance=0.01), answers)] == ["right", "right", "wrong", "wrong"]
+    assert [grade.status for grade in grades(TextGrader(tolerance=0.01), answers)] == [
+        "right",
+        "right",
+        "wrong",
+        "wrong",
+    ]
     assert [grade.status for grade in grades(TextGrader(), answers)] == ["wrong"] * 4
     assert TextGrader(tolerance=0.01).name == "text@1+within_0.01"
 
