@@ -71,23 +71,26 @@ class Claim:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        if (self.measured is None) != (self.verdict == "not testable here"):
-            raise ValueError(f"claim {self.text!r}: it is tested by a figure, or is 'not testable here' without one")
+        decided = self.measured is not None and self.measured.ci95 is not None
+        if self.verdict != "not testable here" and not decided:
+            raise ValueError(f"claim {self.text!r}: only a figure with an interval decides it")
 
 
 def judged(
     text: str, source: str, published: str, measured: Figure, *, above: float | None = None, below: float | None = None
 ) -> Claim:
     """The claim that a figure lies above (or below, or between) these bounds. It is replicated only where the whole
-    95 % interval does: a point estimate on the right side is not enough.
+    95 % interval does: a point estimate on the right side is not enough, and a figure without an interval, as one
+    seed of a plain value gives, decides nothing.
 
     Raises:
-        ValueError: no bound, or the figure has no interval.
+        ValueError: no bound.
     """
     if above is None and below is None:
         raise ValueError(f"claim {text!r}: judged against no bound")
     if measured.ci95 is None:
-        raise ValueError(f"claim {text!r}: a figure without an interval decides nothing")
+        why = "The figure has no interval; more seeds give it one."
+        return Claim(text, source, published, measured, "not testable here", why)
     low, high = measured.ci95
     holds = (above is None or low > above) and (below is None or high < below)
     fails = (above is not None and high <= above) or (below is not None and low >= below)
