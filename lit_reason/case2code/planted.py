@@ -20,7 +20,7 @@ from lit_reason.case2code.families import FAMILIES, Constants, Family, Inputs
 from lit_reason.case2code.functions import Case, Function
 from lit_reason.case2code.names import normalised_body, split_of, unknown
 from lit_reason.case2code.prompts import literal
-from lit_reason.case2code.words import NAMES, WORDS
+from lit_reason.case2code.words import NAMES, SYLLABLES, WORDS
 
 SplitName = Literal["train", "val", "test"]
 SPLIT_SHARES: dict[SplitName, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -133,10 +133,9 @@ def with_names(code: str, old: Sequence[str], new: Sequence[str]) -> str:
 
 @cache
 def _made_up_names() -> tuple[str, ...]:
-    """All of consonant, vowel, consonant, vowel that are no word of ours, in a fixed order."""
-    syllables = ["".join(pair) for pair in itertools.product("bcdfghjklmnprstvwz", "aeiou")]
+    """All pairs of syllables that are no word of ours, in a fixed order."""
     taken = {*NAMES, *WORDS}
-    return tuple(name for pair in itertools.product(syllables, syllables) if (name := "".join(pair)) not in taken)
+    return tuple(name for pair in itertools.product(SYLLABLES, SYLLABLES) if (name := "".join(pair)) not in taken)
 
 
 def _family(name: str) -> Family:

@@ -1,8 +1,8 @@
 """A small tokenizer for models that learn Case2Code from random weights: bytes, and merges for what prompts repeat.
 
-Merges are learned from the fixed words of prompts and programs alone, never from names, constants or inputs, and none
-joins letters to other signs. So names stay spelled out, alike wherever they stand, and a model that has learned to copy
-names copies those that it has never seen.
+Merges are learned from syllables and from the fixed words of prompts and programs, never from names, constants or
+inputs, and none joins letters to other signs. So a name is spelled in pieces, alike wherever it stands, and a model that
+has learned to copy names copies those that it has never seen.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lit_reason.case2code.wordings import (
     SHORT_INSTRUCTION,
     SHORT_LAYOUT,
 )
+from lit_reason.case2code.words import SYLLABLES
 from lit_reason.files import atomic_folder
 
 FRAGMENTS = (" -> ", "\n```python\ndef ", "):\n    return ", "\n```")
@@ -56,7 +57,9 @@ def write_tokenizer(out: Path, vocab_size: int = 512) -> Path:
 
 
 def fixed_texts() -> Iterator[str]:
-    """Every target and every part of a prompt, with nothing in the place of names, constants, inputs and outputs."""
+    """Syllables, then every target and every part of a prompt, with nothing in the place of names, constants, inputs and
+    outputs. Syllables are so many that their merges come first: a made-up name is two tokens."""
+    yield from [" ".join(SYLLABLES)] * 1000
     for family in FAMILIES.values():
         for lead_in in _LEAD_INS:
             yield "\n" + build_target(_emptied(family.template), lead_in)

@@ -46,3 +46,6 @@ _WORDS = """
 
 WORDS: tuple[str, ...] = tuple(_WORDS.split())
 """Text constants and text inputs."""
+
+SYLLABLES: tuple[str, ...] = tuple(consonant + vowel for consonant in "bcdfghjklmnprstvwz" for vowel in "aeiou")
+"""What made-up names are made of, two each."""
