@@ -49,7 +49,8 @@ def test_overlaps_are_dropped_from_what_trains_and_counted() -> None:
     sizes = {split: len(data.questions(split)) for split in SPLITS}
     assert set(data.dropped) == {
         "test question asked twice", "val question asked twice", "train question asked twice",
-        "val question that is also in test", "train question that is also in test", "train question that is also in val",
+        "val question that is also in test", "train question that is also in test",
+        "train question that is also in val",
     }  # fmt: skip
     assert sum(sizes.values()) + sum(data.dropped.values()) == 400
     assert sum(sizes.values()) == len({text_key(q) for split in SPLITS for q in data.questions(split)})
@@ -96,11 +97,11 @@ def test_questions_are_plain_json() -> None:
 
 
 def test_what_the_library_fails_to_make_is_skipped_and_counted() -> None:
-    hard = Family("countdown", config={"min_target": 990, "max_target": 999, "max_value": 20})
+    hard = Family("countdown", config={"min_target": 950, "max_target": 999, "max_value": 20})
     dropped: Counter[str] = Counter()
-    made = list(exercises(hard, 5, SPACING, Asking(), dropped))
-    assert len({exercise.question.id for exercise in made}) == 5
-    assert all(990 <= int(re.findall(r"\d{3}", str(e.question.prompt))[0]) for e in made)
+    made = list(exercises(hard, 3, SPACING, Asking(), dropped))
+    assert len({exercise.question.id for exercise in made}) == 3
+    assert all(int(re.findall(r"\d{3}", str(e.question.prompt))[0]) >= 990 for e in made)
     assert dropped["countdown item that reasoning-gym fails to make"] > 0
 
 
@@ -110,9 +111,11 @@ def test_what_the_library_fails_to_make_is_skipped_and_counted() -> None:
     (Family("composite"), "name: reasoning-gym has no family composite"),
     (Family("countdown", 9), "level: countdown has levels 0 to 4"),
     (Family("gsm_symbolic", 1), "level: gsm_symbolic has no levels"),
-    (Family("countdown", config={"min_number": 3}), "config.min_number: countdown has no such setting; did you mean min_n"),
+    (Family("countdown", config={"min_number": 3}),
+    "config.min_number: countdown has no such setting; did you mean min_n"),
     (Family("countdown", config={"seed": 3}), "config.seed: countdown has no such setting"),
-    (Family("countdown", config={"min_numbers": 30}), "config: countdown refuses it: max_numbers must be >= min_numbers"),
+    (Family("countdown", config={"min_numbers": 30}),
+    "config: countdown refuses it: max_numbers must be >= min_numbers"),
 ])  # fmt: skip
 def test_families_that_cannot_be_made_are_refused_in_one_line(family: Family, message: str) -> None:
     with pytest.raises(FamilyError) as caught:
@@ -125,11 +128,15 @@ def test_the_command_line_names_every_mistake(tmp_path: Path, capsys: pytest.Cap
     model = {"class_path": "CausalLanguageModel", "init_args": {"backbone": {"name": "llama-tiny"}}}
     config = tmp_path / "run.yaml"
     for data, messages in [
-        ({"class_path": "ReasoningGymDataModule", "init_args": {"families": [{"name": "chain_sums"}, {"name": "gcd", "level": 99}]}},
-         ["number 1, name: reasoning-gym has no family chain_sums; did you mean chain_sum?", "number 2, level: gcd has levels 0"]),
+        ({"class_path": "ReasoningGymDataModule",
+        "init_args": {"families": [{"name": "chain_sums"}, {"name": "gcd", "level": 99}]}},
+         ["number 1, name: reasoning-gym has no family chain_sums; did you mean chain_sum?",
+         "number 2, level: gcd has levels 0"]),
         ({"class_path": "ReasoningGymDataModule", "init_args": {"families": []}}, ["name at least one family"]),
-        ({"class_path": "ArithmeticChainDataModule", "init_args": {"chains": {"topics": ["ad"]}}}, ["did you mean add?"]),
-        ({"class_path": "ArithmeticChainDataModule", "init_args": {"chains": {"max_steps": 1}}}, ["there are 100 different multiply"]),
+        ({"class_path": "ArithmeticChainDataModule", "init_args": {"chains": {"topics": ["ad"]}}},
+        ["did you mean add?"]),
+        ({"class_path": "ArithmeticChainDataModule", "init_args": {"chains": {"max_steps": 1}}},
+        ["there are 100 different multiply"]),
     ]:  # fmt: skip
         config.write_text(json.dumps({"model": model, "data": data}))
         assert main(["validate", "--config", str(config)]) == 2

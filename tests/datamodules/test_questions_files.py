@@ -145,7 +145,8 @@ def test_prompts_carry_the_template_and_the_system_message(tmp_path: Path) -> No
 def test_splits_share_no_text_and_the_test_keeps_what_is_shared(tmp_path: Path) -> None:
     rows = [{"question": f"What is {i}?", "answer": str(i)} for i in range(6)]
     train, val, test = (write(tmp_path / f"{n}.jsonl", part) for n, part in {
-        "train": [*rows[:4], {"question": "what  is 0?", "answer": "0"}], "val": rows[2:5], "test": rows[3:]}.items())  # fmt: skip
+        "train": [*rows[:4], {"question": "what  is 0?", "answer": "0"}],
+        "val": rows[2:5], "test": rows[3:]}.items())  # fmt: skip
     data = QuestionFileDataModule(train, val, test)
     ids = [[question.id for question in data.questions(split)] for split in ("train", "val", "test")]  # type: ignore[arg-type]
     assert ids == [
@@ -171,8 +172,10 @@ def test_shares_are_split_off_by_text_and_do_not_move_when_rows_come(tmp_path: P
 
 def test_a_cap_on_questions_chooses_by_text(tmp_path: Path) -> None:
     rows = [{"question": f"What is {i}?", "answer": str(i)} for i in range(50)]
-    golds = {tuple(sorted(int(str(q.gold)) for q in asked(write(tmp_path / "q.jsonl", order), max_questions=5).questions("val")))
-             for order in (rows, rows[::-1])}  # fmt: skip
+    golds = set()
+    for order in (rows, rows[::-1]):
+        questions = asked(write(tmp_path / "q.jsonl", order), max_questions=5).questions("val")
+        golds.add(tuple(sorted(int(str(question.gold)) for question in questions)))
     assert len(golds) == 1
     assert len(golds.pop()) == 5
 
@@ -200,7 +203,8 @@ def test_bad_rows_are_named_and_counted(tmp_path: Path, caplog: pytest.LogCaptur
     rows = [
         AIME[0], "{broken", {"text": "no question here"}, {"problem": "NaN?", "answer": float("nan")},
         {"problem": "nan", "answer": "1"}, {"problem": ["a"], "answer": "1"},
-        {"problem": "Which?", "choices": ["a", "a"], "answer": "A"}, {"problem": "Which?", "choices": ["a", "b"], "answer": "z"},
+        {"problem": "Which?", "choices": ["a", "a"], "answer": "A"},
+        {"problem": "Which?", "choices": ["a", "b"], "answer": "z"},
         {"problem": "Which?", "choices": "a or b", "answer": "a"},
     ]  # fmt: skip
     with caplog.at_level(logging.WARNING):
@@ -208,7 +212,8 @@ def test_bad_rows_are_named_and_counted(tmp_path: Path, caplog: pytest.LogCaptur
         assert [question.id for question in data.questions("val")] == ["60"]
     assert data.dropped == {
         "not JSON": 1, "no question": 1, "answer is nan": 1, "question is nan": 1, "question is no text": 1,
-        "two options read the same, or one is empty": 1, "the answer is none of the options": 1, "choices are no list": 1,
+        "two options read the same, or one is empty": 1, "the answer is none of the options": 1,
+        "choices are no list": 1,
     }  # fmt: skip
     assert "q.jsonl:3: row left out: no question: the row has text" in caplog.text
     assert "q.jsonl:4: row left out: answer is nan" in caplog.text
@@ -216,7 +221,8 @@ def test_bad_rows_are_named_and_counted(tmp_path: Path, caplog: pytest.LogCaptur
 
 @pytest.mark.parametrize(("rows", "columns", "message"), [
     ([], None, "q.jsonl: no row is a question: it is empty"),
-    ([{"a": 1}, "{b"], None, "no row is a question: no question (1), not JSON (1); first q.jsonl:1: no question: the row has a"),
+    ([{"a": 1}, "{b"], None,
+    "no row is a question: no question (1), not JSON (1); first q.jsonl:1: no question: the row has a"),
     ([*AIME, AIME[0] | {"problem": "Other"}], None, "q.jsonl:3: id 60 is already that of q.jsonl:1"),
     (AIME, {"answer": "answr"}, "no row has the column answr (columns.answer); there are answer, id, problem"),
 ])  # fmt: skip

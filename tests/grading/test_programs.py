@@ -40,7 +40,8 @@ def test_a_program_that_was_cut_is_unparsed() -> None:
 
 def test_expected_results_stay_outside() -> None:
     spy = (
-        "import sys\ndef add(a, b):\n    f, seen = sys._getframe(), ''\n    while f:\n        seen += repr(f.f_locals)\n"
+        "import sys\ndef add(a, b):\n    f, seen = sys._getframe(), ''\n    while f:\n"
+        "        seen += repr(f.f_locals)\n"
         "        f = f.f_back\n    return ('sec' + 'ret' in seen, 'add' in seen)"
     )
     question = Question("q", "?", None, {"entry_point": "add", "tests": ["assert add(1, 'secret') == (True, True)"]})
@@ -55,14 +56,16 @@ def test_expected_results_stay_outside() -> None:
 
 def test_layout_does_not_make_another_answer() -> None:
     keys = [grade(text).answer_key for text in (
-        "def add(a, b):\n    return a + b", "def add(a,b):   # sum\n        return (a+b)\n", "def add(a, b): return b + a",
+        "def add(a, b):\n    return a + b", "def add(a,b):   # sum\n        return (a+b)\n",
+        "def add(a, b): return b + a",
     )]  # fmt: skip
     assert keys[0] == keys[1] != keys[2]
 
 
 @pytest.mark.parametrize(("assertion", "args", "kwargs", "expected"), [
     ("assert f(1, 'x') == [2]", (1, "x"), {}, [2]), ("assert f(n=(1, -2)) == None", (), {"n": (1, -2)}, None),
-    ("assert f(3)", (3,), {}, True), ("assert not f(3)", (3,), {}, False), (" assert f() == {'a': 1}\n", (), {}, {"a": 1}),
+    ("assert f(3)", (3,), {}, True), ("assert not f(3)", (3,), {}, False),
+    (" assert f() == {'a': 1}\n", (), {}, {"a": 1}),
 ])  # fmt: skip
 def test_assertions_are_read(assertion: str, args: object, kwargs: object, expected: object) -> None:
     call = read_test(assertion, "f")

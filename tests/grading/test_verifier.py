@@ -29,7 +29,8 @@ def made(family: str, n: int = 1, **config: object) -> list[Question]:
 def test_an_answer_is_looked_for_in_boxes_statements_and_the_whole_text() -> None:
     (question,) = made("chain_sum")
     gold = question.gold
-    texts = [rf"\boxed{{{gold}}}", f"The answer is {gold}.", str(gold), f"{gold}.0", f"<answer>{gold}</answer>", "-99999", "",
+    texts = [rf"\boxed{{{gold}}}", f"The answer is {gold}.", str(gold), f"{gold}.0",
+    f"<answer>{gold}</answer>", "-99999", "",
              rf"\boxed{{{gold}"]  # fmt: skip
     found = list(VerifierGrader().grade_all((question, sample(text)) for text in texts))
     assert [grade.status for grade in found] == ["right"] * 5 + ["wrong", "unparsed", "unparsed"]
