@@ -156,7 +156,7 @@ def run_in(sandbox: Sandbox, source: str, limits: Limits) -> Run:
     started = time.monotonic()
     outcome = sandbox.run(Program(source, "f" if calls else None, calls, limits=limits))
     seconds = time.monotonic() - started
-    said = (outcome.stdout, *(call.text for call in outcome.calls), outcome.error or "")
+    said = (outcome.stdout, *(f"{call.text} {call.message}" for call in outcome.calls), outcome.error or "")
     later = sandbox.run(Program(LATER))
     return Run(" ".join(said), later.stdout, usual, seconds < _LONGEST_SECONDS)
 
