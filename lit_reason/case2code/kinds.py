@@ -146,8 +146,9 @@ def _graph(nodes: list[Any]) -> Callable[[Random, Hints], dict[Any, list[Any]]]:
 
 
 def _counts(r: Random, h: Hints) -> dict[str, int]:
-    keys = [*h.texts, *r.sample(WORDS, 3)]
-    return {key: r.randint(0, 9) for key in r.sample(keys, r.randint(1, min(4, len(keys))))}
+    hinted = [text for text in h.texts if r.random() < 0.7]
+    keys = [*hinted, *r.sample(WORDS, r.randint(0 if hinted else 1, 3))]
+    return {key: r.randint(0, 9) for key in keys}
 
 
 def _nested(r: Random, h: Hints) -> dict[str, dict[str, int]]:

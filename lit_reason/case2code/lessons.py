@@ -82,7 +82,7 @@ _RULES: tuple[_Rule, ...] = (
     _rule("TypeError", r"(?P<b>\w+) indices must be integers or slices, not (?P<a>\w+)",
           lambda m: [Lesson(m["b"], ("dict[str,int]",)), Lesson(m["a"], ("int", "nat"))]),
     _rule("TypeError", r"(?P<a>str)ing indices must be integers", _for(("dict[str,int]", "list[int]"))),
-    _rule("TypeError", r"expected (a )?(string|str|character)\b.*?(got '?|, )(?P<a>\w+)",
+    _rule("TypeError", r"expected (a )?(string|str|character)\b.*?(got '?|but |, (?!got|but))(?P<a>\w+)",
           _for(("str", "list[str]", "char"))),
     _rule("TypeError", r"unhashable type: '(?P<a>\w+)'", _for(("str", "int", "tuple[int]"))),
     _rule("TypeError", r"cannot unpack non-iterable (?P<a>\w+) object", _for(_PAIRS)),

@@ -37,7 +37,7 @@ from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, w
 from lit_reason.progress import track
 from lit_reason.sandbox import Outcome, Program
 
-VERSION = 7
+VERSION = 8
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
 
 FUNCTIONS, REJECTED, WRITTEN, SUMMARY, MADE_FROM = (

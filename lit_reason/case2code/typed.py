@@ -16,13 +16,13 @@ from lit_reason.case2code.rules import Candidate
 from lit_reason.case2code.writers import Written
 from lit_reason.sandbox import CallResult, Program
 
-_TRIALS = ((8, 3), (24, 2), (12, 2))
+_TRIALS = ((8, 3), (24, 2), (12, 2), (6, 2))
 """(signatures, inputs of each) in the rounds of trials; after each the evidence takes in the exceptions seen."""
 
 _GOOD_SCORE = 4.0
 """A signature with this score (three calls returned, two or more results differ) needs no further round."""
 
-_LESSONS_PER_ROUND = 12
+_LESSONS_PER_ROUND = 40
 
 
 @dataclass
@@ -109,12 +109,16 @@ def _round(trials: Sequence[_Trial], executor: Executor, n_signatures: int, n_in
 
 
 def _learn(trial: _Trial, groups: Sequence[tuple[Signature, Sequence[CallResult]]]) -> None:
-    """Give the evidence the first exceptions, each once a signature, because ten alike say no more than one."""
+    """Give the evidence the first exceptions, each once a signature, because ten alike say no more than one. A key that
+    was missed makes signatures with dicts worth another try."""
+    known = trial.writer.evidence.hints
     seen = dict.fromkeys(
         (signature, call.text, call.message) for signature, calls in groups for call in calls if call.status == "error"
     )
     for signature, error, message in itertools.islice(seen, _LESSONS_PER_ROUND):
         trial.writer = trial.writer.after(signature, error, message)
+    if trial.writer.evidence.hints != known:
+        trial.tried = {tried for tried in trial.tried if not any(kind.startswith("dict") for kind in tried)}
 
 
 def _regroup(calls: Sequence[CallResult], groups: Sequence[Sequence[str]]) -> Iterator[Sequence[CallResult]]:

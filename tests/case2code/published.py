@@ -19,7 +19,9 @@ GOOD = {
     "letters": ("def letters(s):\n    return set(s)\n", [{"s": "lake"[: i % 5] + "sun"[: i % 4]} for i in range(10)]),
 }  # fmt: skip
 CONSTANT = ("def constant(x):\n    return 7\n", [{"x": i} for i in range(10)])
-UNDEFINED = ("def undefined(x):\n    if x > 3:\n        return helper(x)\n    return x\n", [{"x": i} for i in range(10)])
+UNDEFINED = (
+    "def undefined(x):\n    if x > 3:\n        return helper(x)\n    return x\n", [{"x": i} for i in range(10)],
+)  # fmt: skip
 FAILING = ("def failing(x):\n    return x.nothing\n", [{"x": i} for i in range(10)])
 
 Inputs = Sequence[dict[str, Any]]
@@ -95,7 +97,8 @@ def plain(id: str, name: str, code: str, inputs: Inputs) -> dict[str, Any]:
 
 
 def training(id: str, name: str, code: str, inputs: Inputs) -> dict[str, Any]:
-    return {"id": id, "prompt": f"Find the function {name}.\n{inputs[0]}\n", "output": f"It is:\n```python\n{code}\n```"}
+    output = f"It is:\n```python\n{code}\n```"
+    return {"id": id, "prompt": f"Find the function {name}.\n{inputs[0]}\n", "output": output}
 
 
 def test_row(id: str, name: str, code: str, inputs: Inputs, rest: Inputs, shown: Sequence[int]) -> dict[str, Any]:

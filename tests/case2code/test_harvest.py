@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lit_reason.case2code.harvest import harvest, harvest_file
-from lit_reason.case2code.rules import Candidate, harvest_text
+from lit_reason.case2code.rules import Candidate, HarvestRules, harvest_text
 from lit_reason.case2code.sources import SourceError, source_problem, source_version
 
 PLANTED = '''
@@ -184,3 +184,70 @@ def test_non_utf8_file_does_not_stop_the_others(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_bytes(b"\xff\xfe")
     assert list(harvest_file(file, "x.py")) == ["encoding"]
+
+
+HELPERS = """
+import math
+from os import getcwd
+
+def deep(x):
+    return math.floor(x)
+
+def half(x):
+    return deep(x / 2)
+
+def uses(x):
+    def local(y):
+        return half(y)
+    return [local(v) for v in x]
+
+def place(x):
+    return getcwd() + x
+
+def indirect(x):
+    return place(x)
+
+@property
+def decorated(x):
+    return x
+
+def wants(x):
+    return decorated(x) + 1
+
+def even(n):
+    return n == 0 or odd(n - 1)
+
+def odd(n):
+    return n != 0 and even(n - 1)
+
+def counts(x):
+    global state
+    state = x
+
+def through(x):
+    counts(x)
+    return x
+"""
+
+
+def test_helpers_are_carried_along_where_asked() -> None:
+    def kept(rules: HarvestRules) -> dict[str, Candidate]:
+        return {c.name: c for c in harvest_text(HELPERS, "t", rules) if isinstance(c, Candidate)}
+
+    assert set(kept(HarvestRules())) == {"deep"}
+    found = kept(HarvestRules(helpers=True))
+    assert set(found) == {"deep", "half", "uses", "even", "odd"}
+    assert [text.split("(")[0] for text in found["odd"].helpers] == ["def even"]
+    uses = found["uses"]
+    assert [text.split("(")[0] for text in uses.helpers] == ["def deep", "def half"]
+    assert uses.import_code == ("import math",)
+    scope: dict = {}
+    exec(uses.code, scope)
+    assert scope["uses"]([4, 7.5]) == [2, 3]
+
+
+def test_undefined_names_pass_where_asked_but_not_packages() -> None:
+    text = "import numpy\ndef a(x):\n    return helper(x)\ndef b(x):\n    return numpy.sum(x)\n"
+    assert [i if isinstance(i, str) else i.name for i in harvest_text(text, "t")] == ["R5", "R5"]
+    found = harvest_text(text, "t", HarvestRules(undefined_names=True))
+    assert [i if isinstance(i, str) else i.name for i in found] == ["a", "R5"]
