@@ -186,3 +186,14 @@ def test_what_a_rule_needs_is_asked_for() -> None:
     table = table_from_columns(["q"], ["A"], [3], [True], reward=[2.0])
     with pytest.raises(AggregationError, match=r"not in 0\.\.1"):
         accuracy(table, [WeightedVote("verifier")])
+
+
+def test_samples_stand_in_the_order_of_their_index() -> None:
+    """Rows come as a pool was filled; the first seen is the sample of the lowest index."""
+    table = table_from_columns(
+        ["r", "q", "q", "r"], ["C", "B", "A", "A"], [4, 3, 2, 5], [False] * 4, index=[1, 7, 2, 0]
+    )
+    assert table.questions == ("r", "q")
+    assert table.lengths.tolist() == [[5, 4], [2, 3]]
+    firsts = table.answers[table.answer_ids[np.arange(2), Majority().winners(table.ballots)]]
+    assert firsts.tolist() == ["A", "A"]
