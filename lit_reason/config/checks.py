@@ -19,6 +19,7 @@ from lit_reason.config.types import (
     choices,
     class_bases,
     described,
+    is_kind,
     is_open,
     item_annotation,
     members,
@@ -191,7 +192,7 @@ class Checker:
         if why:
             close = self.settings.index.problem(name, bases[0].__name__)[1]
             return self._say(path, why, name, close)
-        if inspect.isclass(cls) and not issubclass(cls, bases):
+        if inspect.isclass(cls) and not any(is_kind(cls, base) for base in bases):
             wanted = " or ".join(base.__name__ for base in bases)
             return self._say(path, f"{cls.__name__} is not a {wanted}", name, nearest(cls.__name__, self._kinds(bases)))
         if cls in bases and cls.__module__.startswith("lightning."):  # ours are concrete, and may be named themselves

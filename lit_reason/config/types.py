@@ -12,6 +12,7 @@ import typing
 from functools import lru_cache
 from typing import Any, Literal, Union
 
+import typing_extensions
 from jsonargparse import ArgumentParser
 
 _WORDS: dict[Any, str] = {
@@ -52,6 +53,13 @@ def class_bases(annotation: Any) -> tuple[type, ...]:
         and not issubclass(m, _NOT_CLASSES)
         and m.__module__ not in ("builtins", "datetime", "typing")
     )
+
+
+def is_kind(cls: type, base: type) -> bool:
+    """Whether a class may stand where `base` is asked for: a subclass, or, for a protocol, one with all its members."""
+    if getattr(base, "_is_protocol", False):
+        return all(hasattr(cls, name) for name in typing_extensions.get_protocol_members(base))
+    return issubclass(cls, base)
 
 
 def item_annotation(annotation: Any) -> Any:
