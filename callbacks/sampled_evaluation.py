@@ -129,10 +129,8 @@ class SampledEvaluation(Callback):
         comparison = Comparison(kept, self.rules, self.cues, when, self.settings.seed)
         if trainer.is_global_zero:
             self._write(trainer, answers, comparison, dropped, when)
-        shown = [f for f in comparison.figures if f.name.startswith("accuracy, ")]
-        pl_module.log_dict({f.name.replace(", ", "/"): float(f.value) for f in shown}, rank_zero_only=True)
-        names = [f"{figure.name.removeprefix('accuracy, ')} {100 * figure.value:.1f} %" for figure in shown]
-        rank_zero_info(f"{when}: " + ", ".join(names))
+        accuracies = {f.split: float(f.value) for f in comparison.figures if f.name == "accuracy"}
+        pl_module.log_dict({f"accuracy/{rule}": value for rule, value in accuracies.items()}, rank_zero_only=True)
 
     def _answers(self, trainer: Trainer, module: Answering, questions: list[Question], when: str) -> Answers:
         """Each process asks its share of the questions, and all of them get all answers."""
@@ -193,13 +191,13 @@ class Comparison:
         """What each question scored under each rule, for paired comparisons of runs."""
         found = accuracy(self.table, self.rules)
         return {
-            (f"accuracy, {at.name}", "", self.when): dict(zip(self.table.questions, map(float, at.values), strict=True))
+            ("accuracy", at.name, self.when): dict(zip(self.table.questions, map(float, at.values), strict=True))
             for at in found
         }
 
     def _figures(self) -> list[Figure]:
         counts = shares(self.table)
-        found = figures(self.table, self.rules, when=self.when)
+        found = figures(self.table, self.rules, when=self.when, seeds=[self.seed])
         found.append(share("samples without an answer", "", self.when, counts.unparsed, counts.n, [self.seed]))
         if counts.truncated is not None:
             found.append(share("samples cut by the limit", "", self.when, counts.truncated, counts.n, [self.seed]))

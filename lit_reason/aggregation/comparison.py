@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lit_reason import results
 from lit_reason.aggregation.scores import Majority, VoteRule
@@ -26,16 +27,18 @@ def curves(
 
 
 def figures(
-    table: VoteTable, rules: Sequence[VoteRule], *, split: str = "", when: str = "", seed: int = 0
+    table: VoteTable, rules: Sequence[VoteRule], *, when: str = "", seeds: Sequence[int] = ()
 ) -> list[Figure]:
-    """Accuracy of each rule over all samples of each question, with ties broken at random in expectation, its paired
-    difference to the majority, the share of tied questions, and tokens a question."""
-    shown: list[Figure] = []
+    """For each rule, as the figure's split: accuracy over all samples of each question, with ties broken at random in
+    expectation, its paired difference to the majority, tokens a question, and the share of tied questions."""
     (majority,) = accuracy(table, [Majority()])
-    for at in accuracy(table, rules):
-        shown.append(results.mean(f"accuracy, {at.name}", split, when, at.values, seed=seed))
-        shown.append(results.mean(f"tokens, {at.name}", split, when, at.tokens, seed=seed))
-        shown.append(results.share(f"tied questions, {at.name}", split, when, int(at.tied.sum()), len(at.tied)))
+    found = accuracy(table, rules)
+    shown = [replace(results.mean("accuracy", at.name, when, at.values, seeds), kind="share") for at in found]
+    for at in found:
         if at.name != majority.name:
-            shown.append(results.difference(f"{at.name} - majority", split, majority.values, at.values, seed=seed))
-    return shown
+            gain = results.difference("accuracy minus the majority's", at.name, majority.values, at.values, seeds)
+            shown.append(replace(gain, when=when, kind="share_difference"))
+    shown += [results.mean("vote/tokens a question", at.name, when, at.tokens, seeds) for at in found]
+    return shown + [
+        results.share("vote/tied questions", at.name, when, int(at.tied.sum()), len(at.tied), seeds) for at in found
+    ]

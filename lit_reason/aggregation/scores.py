@@ -114,7 +114,7 @@ class PowerMajority(VoteRule):
 
     @property
     def name(self) -> str:
-        return f"count / length^{self.p:g}"
+        return f"count over length^{self.p:g}"
 
     def __call__(self, question: Question, samples: Sequence[Sample], grades: Sequence[Grade]) -> Vote:
         return votes.power_vote(answer_keys(grades), _lengths(samples), self.p)

@@ -39,11 +39,13 @@ def test_aor_by_class_path() -> None:
 
 def test_all_in_figures() -> None:
     table = pool(300, 8, 2.5, seed=0)
-    shown = {figure.name: figure for figure in figures(table, usual_rules(), split="test")}
-    assert shown["accuracy, shortest"].value > shown["accuracy, majority"].value
-    assert shown["shortest - majority"].ci95[0] > 0 and shown["shortest - majority"].n == 300
-    assert shown["tokens, shortest"].value < shown["tokens, majority"].value
-    assert "majority - majority" not in shown and shown["tied questions, majority"].kind == "share"
+    shown = {(figure.name, figure.split): figure for figure in figures(table, usual_rules(), when="test")}
+    gain = "accuracy minus the majority's"
+    assert shown["accuracy", "shortest"].value > shown["accuracy", "majority"].value
+    assert shown[gain, "shortest"].ci95[0] > 0 and shown[gain, "shortest"].n == 300
+    assert (shown[gain, "shortest"].kind, shown[gain, "shortest"].when) == ("share_difference", "test")
+    assert shown["vote/tokens a question", "shortest"].value < shown["vote/tokens a question", "majority"].value
+    assert (gain, "majority") not in shown and shown["vote/tied questions", "majority"].kind == "share"
 
 
 def test_curves() -> None:
