@@ -89,7 +89,8 @@ class Schedule:
             return False
         device = self._decoder.weights.device
         tokens = torch.tensor([flight.row.tokens[-1] for flight in self._flights], device=device)
-        self._note(self._flights, self._decoder.step(self._prompt_store, self._own_store, self._seating(device), tokens))
+        logits = self._decoder.step(self._prompt_store, self._own_store, self._seating(device), tokens)
+        self._note(self._flights, logits)
         return True
 
     def _admit(self) -> None:
