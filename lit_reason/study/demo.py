@@ -9,7 +9,7 @@ from jsonargparse.typing import PositiveInt
 
 from lit_reason.charts import Chart, Series
 from lit_reason.files import write_jsonl_atomic
-from lit_reason.results import Figure, Results, count, value
+from lit_reason.results import Figure, Results, count
 from lit_reason.study_results import FinishedRun, FinishedRuns, StudyResults, Table, judged, over_seeds
 
 
@@ -37,9 +37,9 @@ def tables(runs: FinishedRuns) -> StudyResults:
     """The held-out loss after the first and after the second fit, and whether the second lowered it."""
     after = {name: [_loss(run) for run in runs.of(name)] for name in ("first", "second")}
     losses = {name: over_seeds("loss", "held out", name, figures) for name, figures in after.items()}
-    fallen = [first.value - second.value for first, second in zip(after["first"], after["second"], strict=True)]
+    pairs = zip(after["first"], after["second"], strict=True)
     key = ("fall of the loss", "held out", "")
-    fall = over_seeds(*key, [value(*key, each) for each in fallen])
+    fall = over_seeds(*key, [Figure(*key, one.value - two.value, seeds=one.seeds, kind="value") for one, two in pairs])
     rows = [[name, losses[name], fall if name == "second" else None, len(runs.of(name))] for name in after]
     claim = judged(
         "A second fit that starts from the first one's exported model lowers the held-out loss further.",
@@ -54,7 +54,8 @@ def tables(runs: FinishedRuns) -> StudyResults:
 
 def _loss(run: FinishedRun) -> Figure:
     """The last validation of a fit; nats a target token."""
-    return value("loss", "held out", run.name, run.curve("val/loss")[-1][1])
+    loss = run.curve("val/loss")[-1][1]
+    return Figure("loss", "held out", run.name, loss, seeds=[run.variables["seed"]], kind="value")
 
 
 def _curve(runs: FinishedRuns, name: str) -> Series:
