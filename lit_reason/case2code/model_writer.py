@@ -17,7 +17,7 @@ from lit_reason.case2code.settings import WriterSettings
 from lit_reason.case2code.writers import Written, written
 from lit_reason.grading.code import extract_code
 from lit_reason.pool import SamplePool
-from lit_reason.records import Question, Sample
+from lit_reason.records import Message, Question, Sample
 from lit_reason.sampling.protocol import Sampler, SamplingSettings
 
 if TYPE_CHECKING:
@@ -45,20 +45,14 @@ examples = [
 ```
 """
 
-WORKED_EXAMPLE = """
-Here is one example of such an answer.
-
-Function:
-
-```python
+WORKED_FUNCTION = """\
 def repeat_word(word, times):
     if times < 0:
         return None
     return "-".join([word] * times)
-```
+"""
 
-Answer:
-
+WORKED_ANSWER = """\
 ```python
 examples = [
     {"word": "lake", "times": 3},
@@ -72,18 +66,30 @@ examples = [
     {"word": "  ", "times": 1},
     {"word": "river", "times": 10},
 ]
-```
-"""
+```"""
 
 _SHOWN_PROMPTS = 3
 
 logger = logging.getLogger(__name__)
 
 
-def writer_prompt(code: str, worked_example: bool = True) -> str:
-    """What the language model is asked for a function, with one worked example or zero-shot."""
-    middle = WORKED_EXAMPLE if worked_example else SHAPE
-    return f"{INSTRUCTION.format(n=N_EXAMPLES)}{middle}\nFunction:\n\n```python\n{code.rstrip()}\n```\n\nAnswer:\n"
+def writer_prompt(code: str, worked_example: bool = True) -> list[Message]:
+    """What the language model is asked for a function, zero-shot or after one worked example.
+
+    The example is an earlier exchange: inside one message, small models go on with the example's function.
+    """
+    instruction = INSTRUCTION.format(n=N_EXAMPLES)
+    if not worked_example:
+        return [{"role": "user", "content": f"{instruction}{SHAPE}\n{_shown(code)}"}]
+    return [
+        {"role": "user", "content": f"{instruction}\n{_shown(WORKED_FUNCTION)}"},
+        {"role": "assistant", "content": WORKED_ANSWER},
+        {"role": "user", "content": f"{instruction}\n{_shown(code)}"},
+    ]
+
+
+def _shown(code: str) -> str:
+    return f"```python\n{code.rstrip()}\n```"
 
 
 class LanguageModelWriter:
@@ -127,8 +133,7 @@ class LanguageModelWriter:
             self.pool.append_samples(sample for sample in batch if (sample.question_id, sample.sample_index) in wanted)
 
     def _question(self, candidate: Candidate) -> Question:
-        prompt = writer_prompt(candidate.code, self.settings.worked_example)
-        return Question(question_id(candidate), [{"role": "user", "content": prompt}])
+        return Question(question_id(candidate), writer_prompt(candidate.code, self.settings.worked_example))
 
     def _written(self, candidate: Candidate, answers: Sequence[Sample]) -> Written:
         """The first answer with a block, or the last one without."""
@@ -136,7 +141,7 @@ class LanguageModelWriter:
         example_str = block(answer) if answer else ""
         row = {
             "gen_answer_id": candidate.id or question_id(candidate), "content": candidate.code,
-            "prompt": self._questions[question_id(candidate)].prompt[0]["content"],  # type: ignore[index]
+            "prompt": _text(self._questions[question_id(candidate)]),
             "completions": answer.text if answer else "", "num_gen_tokens": answer.n_tokens if answer else 0,
             "task": "write_testcase", "check_result": bool(example_str), "retry_time": len(answers),
             "example_str": example_str,
@@ -147,7 +152,7 @@ class LanguageModelWriter:
         """What will be asked, before anything is spent."""
         open_ = [question for question in self._questions.values() if (question.id, 0) not in self.pool.done()]
         for question in open_[:_SHOWN_PROMPTS]:
-            logger.info("prompt of the input writer for %s:\n%s", question.id, question.prompt[0]["content"])  # type: ignore[index]
+            logger.info("prompt of the input writer for %s:\n%s", question.id, _text(question))
         logger.info(
             "input writer: %d of %d functions to ask for, at most %d tokens each, pool %s",
             len(open_), len(self._questions), self.settings.max_new_tokens, self.pool.folder,
@@ -163,6 +168,10 @@ def block(sample: Sample) -> str:
     """The text of an answer's first Python block, else of its first block; empty without one."""
     found = extract_code(sample.text)
     return "" if found.kind == "text" else found.code.strip()
+
+
+def _text(question: Question) -> str:
+    return "\n\n".join(message["content"] for message in question.prompt if isinstance(message, dict))
 
 
 def make_sampler(settings: WriterSettings) -> Sampler:
