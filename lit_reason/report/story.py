@@ -14,6 +14,9 @@ from lit_reason.results import Figure, Results, moments, table_rows
 KIND_PREFIX = "kind/"
 """Shares of verdicts are figures named "kind/syntax", "kind/wrong", ..."""
 
+MOST_FINDINGS = 4
+"""Headlines at most; the splits that a run names first are the ones it is about."""
+
 VERDICTS = {
     "ok": ("right", "right"),
     "right": ("right", "right"),
@@ -109,11 +112,11 @@ def headline_measure(results: Results) -> str | None:
 
 
 def findings(results: Results) -> list[Finding]:
-    """One finding for each whole split of the headline measure."""
+    """One finding for each of the first whole splits of the headline measure."""
     measure = headline_measure(results)
     rows = table_rows([f for f in results.figures if f.name == measure and "/" not in f.split])
     found = []
-    for (name, split), at in rows.items():
+    for (name, split), at in list(rows.items())[:MOST_FINDINGS]:
         after = at.get("after") or next(figure for when, figure in at.items() if when != "change")
         before = at.get("before") if "after" in at else None
         verb = _verb(before, after, at.get("change")) if before else "is"
@@ -130,8 +133,15 @@ def loss_sentence(run: Run) -> str:
 
 
 def main_table(results: Results) -> Table:
-    """Every figure of whole splits that was taken at some moment, verdict shares left out."""
-    figures = [f for f in results.figures if f.when and "/" not in f.split and not f.name.startswith(KIND_PREFIX)]
+    """Every figure of whole splits that was taken at some moment; parts of measures ("kind/syntax") are left out."""
+    figures = [f for f in results.figures if f.when and "/" not in f.split + f.name]
+    return Table(moments(figures), table_rows(figures))
+
+
+def detail_table(results: Results) -> Table:
+    """Parts of measures that no chart of its own shows, such as "vote/tokens a question"."""
+    parts = [f for f in results.figures if f.when and "/" in f.name and "/" not in f.split]
+    figures = [f for f in parts if not f.name.startswith(KIND_PREFIX)]
     return Table(moments(figures), table_rows(figures))
 
 

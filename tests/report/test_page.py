@@ -54,12 +54,12 @@ def test_the_headline_says_before_after_interval_and_n(report: Path) -> None:
     before, after = (found.get("strict_pass@1", "planted", when) for when in ("before", "after"))
     assert before and after
     sentence = (
-        f"On planted, strict pass@1 rose from {before.text()} {before.interval_text()} "
+        f"planted: strict pass@1 rose from {before.text()} {before.interval_text()} "
         f"to {after.text()} {after.interval_text()} (n = 120)."
     )
     text = Page(report).text
     assert sentence in text
-    assert "On real, strict pass@1 shows no clear change, from" in text
+    assert "real: strict pass@1 shows no clear change, from" in text
     assert "CausalLanguageModel on Case2Code · smollm2-135m · LoRA rank 16 · 300 steps" in text
 
 
