@@ -125,7 +125,7 @@ def _upright(chart: Chart, width: int, top: float) -> tuple[Scale, list[Markup]]
 def _x_axis(chart: Chart, along: Scale, width: int, top: float) -> list[Markup]:
     """Numbers below the plot, as many as find room, and the label under them."""
     xs = sorted({float(x) for series in chart.series for x in series.x})
-    few = len(xs) <= 10 and chart.kind == "lines"
+    few = len(xs) <= 10 and chart.kind == "lines" and all(x == float(f"{x:.3g}") for x in xs)
     ticks = xs if few else _powers(xs) if chart.log_x else [t for t in svg.ticks(xs[0], xs[-1]) if xs[0] <= t <= xs[-1]]
     drawn, free = [], -math.inf
     for tick in ticks:
