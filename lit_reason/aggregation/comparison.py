@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from lit_reason import results
 from lit_reason.aggregation.scores import Majority, VoteRule
@@ -33,7 +35,7 @@ def figures(
     expectation, its paired difference to the majority, tokens a question, and the share of tied questions."""
     (majority,) = accuracy(table, [Majority()])
     found = accuracy(table, rules)
-    shown = [replace(results.mean("accuracy", at.name, when, at.values, seeds), kind="share") for at in found]
+    shown = [_estimate("accuracy", at, when, seeds) for at in found]
     for at in found:
         if at.name != majority.name:
             gain = results.difference("accuracy minus the majority's", at.name, majority.values, at.values, seeds)
@@ -42,3 +44,17 @@ def figures(
     return shown + [
         results.share("vote/tied questions", at.name, when, int(at.tied.sum()), len(at.tied), seeds) for at in found
     ]
+
+
+def figures_at_k(
+    along_k: Mapping[str, Sequence[AtK]], *, when: str = "", seeds: Sequence[int] = ()
+) -> list[Figure]:
+    """The accuracy of each rule at each k, over all subsets of k samples; of the coverage this is pass@k."""
+    return [_estimate(f"at k/{at.k}", at, when, seeds) for curve in along_k.values() for at in curve]
+
+
+def _estimate(name: str, at: AtK, when: str, seeds: Sequence[int]) -> Figure:
+    """Where each question is right or wrong its interval is Wilson's, which has a length even if none is right."""
+    if np.isin(at.values, (0, 1)).all():
+        return results.share(name, at.name, when, int(at.values.sum()), len(at.values), seeds)
+    return replace(results.mean(name, at.name, when, at.values, seeds), kind="share")

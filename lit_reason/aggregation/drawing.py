@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lit_reason.aggregation.lengths import Rank
 from lit_reason.aggregation.subsets import AtK
 from lit_reason.aggregation.table import VoteTable
 from lit_reason.charts import Chart, Series, histogram
@@ -46,6 +47,19 @@ def length_chart(table: VoteTable, part: str) -> Chart | None:
         return None
     note = "All questions together: hard ones are longer and more often wrong, so this alone says nothing about length."
     return histogram(f"Lengths of samples, {part}", "tokens", lengths, note=note)
+
+
+def rank_chart(ranks: Sequence[Rank], part: str) -> Chart | None:
+    """Accuracy of the shortest, the second shortest sample of each question, and so on; None with one sample each."""
+    if len(ranks) < 2:
+        return None
+    own = [rank.accuracy for rank in ranks]
+    places = [int(rank.rank) + 1 for rank in ranks]
+    low, high = [mean.ci95[0] for mean in own], [mean.ci95[1] for mean in own]
+    series = Series("samples of this rank", places, [mean.value for mean in own], low, high)
+    note = "Within each question, so difficulty plays no part. Bands are 95 % bootstrap intervals over questions."
+    title = f"Accuracy by length within the question, {part}"
+    return Chart("lines", title, "rank by length, 1 is the shortest", "accuracy", [series], "share", note=note)
 
 
 def revision_chart(revisions: Sequence[int], right: Sequence[bool], part: str) -> Chart | None:
