@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lit_reason.evaluation import Evaluation, Row
 from lit_reason.files import read_jsonl, stable_hash, write_json_atomic, write_jsonl_atomic
@@ -23,6 +23,8 @@ from lit_reason.sampling.protocol import SamplingSettings
 
 POOLS_FILE = "pools.json"
 EXAMPLES_FILE = "examples.jsonl"
+
+Gathered = TypeVar("Gathered")
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Answers:
 
         Every process calls this once, however many questions were its own.
         """
-        parts = _all_gather(own)
+        parts = all_gather(own)
         rows = {(row.question.id, row.sample.sample_index): row for part in parts for row in part.rows}
         together = Evaluation(
             [rows[question_id, index] for question_id in order for index in range(settings.n)],
@@ -147,7 +149,8 @@ def _example(row: Row, when: str) -> dict[str, Any]:
     }
 
 
-def _all_gather(own: Evaluation) -> list[Evaluation]:
+def all_gather(own: Gathered) -> list[Gathered]:
+    """What each process holds, in every process, in their order. All of them call it."""
     import torch.distributed as dist
 
     if not (dist.is_available() and dist.is_initialized()):

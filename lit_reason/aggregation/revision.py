@@ -156,7 +156,7 @@ def continue_with(sampler: Sampler, settings: SamplingSettings) -> Continue:
     """Continuations by a sampler: the answer so far is the last message, which the chat leaves open."""
 
     def continue_(prefixes: Sequence[Prefix]) -> list[Continuation]:
-        asked = [Question(prefix.id, _begun(prefix)) for prefix in prefixes]
+        asked = [Question(prefix.id, begun(prefix)) for prefix in prefixes]
         found = {
             sample.question_id: Continuation(sample.text, sample.n_tokens, failed=sample.n_tokens == 0)
             for batch in sampler.sample(asked, replace(settings, n=1))
@@ -185,7 +185,8 @@ def _one_round(
         yield Round(question.id, sample.sample_index, r, cue, solution, more.n_tokens, more.failed)
 
 
-def _begun(prefix: Prefix) -> list[Message]:
+def begun(prefix: Prefix) -> list[Message]:
+    """The conversation in which the answer has begun: the assistant's message comes last."""
     prompt = prefix.question.prompt
     asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     return [*asked, {"role": "assistant", "content": prefix.text}]

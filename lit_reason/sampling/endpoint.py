@@ -106,14 +106,15 @@ class EndpointSampler:
     Args:
         endpoint: where the model is.
         system: system message put before conversations that bring none.
-        max_total_tokens: prompt and new tokens that one call of `sample` may spend; what would exceed it is not asked
-            and counted. Prompts are estimated at three bytes a token until the server has counted them.
+        max_total_tokens: prompt and new tokens that all calls of `sample` together may spend; what would exceed it is
+            not asked and counted. Prompts are estimated at three bytes a token until the server has counted them.
     """
 
     def __init__(self, endpoint: Endpoint, system: str | None = None, max_total_tokens: int | None = None) -> None:
         self.endpoint, self.system, self.max_total_tokens = endpoint, system, max_total_tokens
         self.identity: dict[str, Any] = {"endpoint_model": endpoint.model, "system": system}
         self._has_answered = False
+        self._spent = 0
         self.dropped: Counter[str] = Counter()
         """Why the latest call of `sample` left samples out, and how many."""
 
@@ -137,7 +138,8 @@ class EndpointSampler:
         wanted = missing(questions, settings.n, done)
         if not wanted:
             return
-        requests = Requests(self.endpoint, settings, self.messages, self.max_total_tokens)
+        left = None if self.max_total_tokens is None else max(self.max_total_tokens - self._spent, 0)
+        requests = Requests(self.endpoint, settings, self.messages, left)
         patience = _Patience(self.endpoint, self._has_answered or bool(done))
         ready: list[Sample] = []
         began = time.monotonic()
@@ -156,6 +158,7 @@ class EndpointSampler:
                 if len(ready) >= FLUSH_SAMPLES or (ready and time.monotonic() - began > FLUSH_SECONDS):
                     yield ready
                     ready, began = [], time.monotonic()
+        self._spent += requests.spent
         if ready:
             yield ready
         patience.conclude()

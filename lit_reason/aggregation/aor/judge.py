@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
+
+from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from lit_reason.aggregation.errors import AggregationError
 from lit_reason.files import stable_hash
 from lit_reason.records import Message, Question
+from lit_reason.sampling.endpoint import Endpoint, EndpointSampler
 from lit_reason.sampling.protocol import Sampler, SamplingSettings
+from lit_reason.sampling.replay import ReplaySampler
 
 
 class Reply(NamedTuple):
@@ -76,3 +80,31 @@ class SamplerJudge:
             for sample in batch
         }
         return [found.get(id, Reply("", 0, 0)) for id in ids]
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """Who judges, and how it replies.
+
+    Args:
+        endpoint: an OpenAI-compatible server; null for the model that answers the questions.
+        temperature: of its replies; 0 asks each call once, since a repeated attempt would repeat the reply.
+        max_new_tokens: length limit of a reply.
+        context_tokens: most tokens of chains in one prompt; null for no limit.
+        max_total_tokens: an endpoint reads and writes at most this many tokens in all; null for no limit.
+    """
+
+    endpoint: Endpoint | None = None
+    temperature: NonNegativeFloat = 0.0
+    max_new_tokens: PositiveInt = 1024
+    context_tokens: PositiveInt | None = None
+    max_total_tokens: PositiveInt | None = None
+
+    def judge(self, sampler: Sampler) -> SamplerJudge:
+        """The judge; `sampler` is the one that answers the questions."""
+        settings = SamplingSettings(temperature=self.temperature, max_new_tokens=self.max_new_tokens)
+        if self.endpoint is not None:
+            sampler = EndpointSampler(self.endpoint, max_total_tokens=self.max_total_tokens)
+        if isinstance(sampler, ReplaySampler):
+            raise AggregationError("aor: a judge is missing: stored samples judge nothing, so set judge.endpoint")
+        return SamplerJudge(sampler, settings, self.context_tokens)
