@@ -23,11 +23,20 @@ def class_checks(
         key = ".".join(map(str, path))
         if not hasattr(cls, "check_config") or any(m.key == key or m.key.startswith(f"{key}.") for m in done):
             continue
-        for below, problem in cls.check_config(_at(config, path)):
-            full = (*path, *below.split(".")) if below else path
-            value = _at(config, full, ...)
+        there = _behind_built_ins(path, config, settings)
+        for below, problem in cls.check_config(_at(config, there)):
+            parts = tuple(below.split(".")) if below else ()
+            full, value = (*path, *parts), _at(config, (*there, *parts), ...)
             mistakes.append(Mistake(".".join(map(str, full)), problem, value, None, settings.origin(full)))
     return mistakes
+
+
+def _behind_built_ins(path: Path_, config: Mapping[str, Any], settings: Settings) -> Path_:
+    """Where something stands in the complete configuration, whose lists begin with built-in callbacks and loggers."""
+    if len(path) < 3 or not isinstance(path[2], int):
+        return path
+    n_given = len(settings.get(*map(str, path[:2])) or [])
+    return (*path[:2], path[2] + len(_at(config, path[:2], [])) - n_given, *path[3:])
 
 
 def machine_checks(config: Mapping[str, Any], settings: Settings) -> list[Mistake]:
@@ -144,8 +153,8 @@ def _strategy(trainer: Mapping[str, Any]) -> Found:
         yield "trainer.strategy", "is no known strategy", name, nearest(name, known)
     elif name.lower().startswith("deepspeed") and importlib.util.find_spec("deepspeed") is None:
         yield "trainer.strategy", "needs the package deepspeed, which is not installed", name, None
-    elif name.lower().startswith("fsdp") and not torch.cuda.is_available():
-        yield "trainer.strategy", "FSDP needs a GPU; on CPU processes use ddp", name, None
+    elif name.lower().startswith("fsdp") and name != "FSDP2" and not torch.cuda.is_available():
+        yield "trainer.strategy", "FSDP's first version needs a GPU; FSDP2 and ddp run on CPU processes, too", name, None
 
 
 def _at(config: Any, path: Path_, default: Any = None) -> Any:
