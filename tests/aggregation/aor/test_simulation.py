@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lit_reason.aggregation.aor.settings import AorSettings
-from tests.aggregation.aor.simulated import Row, majority_accuracy, oracle_accuracy, questions, table_row
+from lit_reason.aggregation.aor.simulated import Row, majority_accuracy, oracle_accuracy, questions, table_row
 
 TABLE = {
     (1.0, False): Row(0.955, 0.66, 0.67, 28.8, 10.3, 6.95),
