@@ -22,7 +22,6 @@ from lit_reason.case2code.deduction import DeductionGrader
 from lit_reason.case2code.grader import CaseGrader
 from lit_reason.case2code.metrics import Metric, summarise
 from lit_reason.chat import Chat
-from lit_reason.errors import PlainError
 from lit_reason.evaluation import evaluate
 from lit_reason.grading import Grader
 from lit_reason.human_eval_grader import SOURCE, HumanEvalGrader, human_eval_questions
@@ -46,10 +45,6 @@ CHANGES = ("strict", "case_fraction")
 """Measures whose change over training is reported, question by question."""
 
 _MISSING = {"strict": False, "value_aware": False, "shown_pass": False, "hidden_pass": False, "error_match": None}
-
-
-class CannotGenerate(PlainError, ValueError):
-    """The strategy shards the weights, and generating from them would hang; the message says what to do instead."""
 
 
 @dataclass(frozen=True)
@@ -134,21 +129,11 @@ class Case2CodeEvaluation(Callback):
         return [("top_p", "must be above 0")] if init_args.get("top_p") == 0 else []
 
     def setup(self, trainer: Trainer, pl_module: CausalLanguageModel, stage: str) -> None:
-        """Refuse before anything is trained or generated what would fail after it.
-
-        A sandbox that lacks a protection is one; the other hangs: processes stop generating at different lengths, but
-        sharded weights need them all.
-        """
+        """Refuse before anything is trained or generated what would fail after it: a sandbox without a protection."""
         graders = [self.grader, *([self.human_eval_grader] if self.human_eval else [])]
         executing = [grader for grader in graders if isinstance(grader, CaseGrader | HumanEvalGrader)]
         if executing:
             require_protections(all(grader.allow_unprotected for grader in executing))
-        name = type(trainer.strategy).__name__
-        if "FSDP" in name or "ModelParallel" in name or getattr(trainer.strategy, "zero_stage_3", False):
-            raise CannotGenerate(
-                f"Case2CodeEvaluation cannot generate under {name}, which shards the weights: "
-                "leave it out here, and validate the exported model on one device"
-            )
 
     def on_train_start(self, trainer: Trainer, pl_module: CausalLanguageModel) -> None:
         """Measure the untrained model. A resumed run has that in its results, and its model is no longer untrained."""

@@ -20,6 +20,6 @@ class Export(Callback):
         self.merge = merge
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """One process writes."""
-        if trainer.is_global_zero and hasattr(pl_module, "target_loss"):
+        """All processes take part, as the weights may be sharded."""
+        if hasattr(pl_module, "target_loss"):
             export_model(pl_module, Path(trainer.default_root_dir) / "model", self.merge)

@@ -55,6 +55,8 @@ def _dispatch(argv: list[str]) -> int:
         from lit_reason.study.command import study_command
 
         return study_command(argv[1:])
+    if command == "export":
+        return _export(argv[1:])
     request = read_request(command, argv[1:])
     if request.help:
         from lit_reason.config.help import command_help
@@ -79,6 +81,21 @@ def _report(arguments: list[str]) -> int:
     from lit_reason.report import write_report
 
     print(f"report: {display_path(write_report(folders[0]))}")
+    return OK
+
+
+def _export(arguments: list[str]) -> int:
+    """`train.py export CHECKPOINT [--to FOLDER] [--merge]`"""
+    import argparse
+
+    parser = argparse.ArgumentParser("train.py export", description="a checkpoint as a Hugging Face folder")
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint, or a run directory for its newest one")
+    parser.add_argument("--to", type=Path, help="the folder to write; beside the checkpoints by default")
+    parser.add_argument("--merge", action="store_true", help="with LoRA: base and adapter as one model")
+    options = parser.parse_args(arguments)
+    from lit_reason.consolidate import export_checkpoint
+
+    print(f"model: {display_path(export_checkpoint(options.checkpoint, options.to, options.merge))}")
     return OK
 
 

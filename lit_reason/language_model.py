@@ -4,14 +4,15 @@ every split."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lit_reason.backbones import Backbone, Lora, add_lora, load_model, load_tokenizer
@@ -20,9 +21,14 @@ from lit_reason.chat import Chat
 from lit_reason.errors import PlainError
 from lit_reason.linear_cross_entropy import linear_cross_entropy_sum
 from lit_reason.optim import OptimizerSettings, Schedule, build_optimizer, learning_rate
+from lit_reason.sampling.adapters import merged_adapter
+from lit_reason.sampling.local import local_sampler
+from lit_reason.sharding import copy_whole, is_deepspeed, is_sharded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from lit_reason.sampling.protocol import Sampler
 
 
 class ModelError(PlainError, ValueError):
@@ -70,8 +76,10 @@ class CausalLanguageModel(LightningModule):
     def configure_model(self) -> None:
         """Load the backbone; called again by every trainer function, so it builds once. Weights depend on the run's
         seed only, not on how many random numbers were drawn before."""
-        if self.target_loss is not None:
-            return
+        if self.target_loss is None:
+            self.target_loss = self._built()
+
+    def _built(self) -> TargetLoss:
         seed = torch.initial_seed()
         model = load_model(self.backbone, seed)
         model.config.use_cache = False
@@ -82,10 +90,20 @@ class CausalLanguageModel(LightningModule):
         if self.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
             model.enable_input_require_grads()
-        self.target_loss = TargetLoss(model)
+        target_loss = TargetLoss(model)
         if self.compile_layers:
-            for layer in self.target_loss.decoder.layers:
+            for layer in target_loss.decoder.layers:
                 layer.compile(dynamic=False)
+        return target_loss
+
+    def whole(self) -> TargetLoss:
+        """The trained model with all of its weights: itself, or where the strategy shards it a plain copy in every
+        process. All processes take part."""
+        if not is_sharded(self):
+            return self.target_loss
+        whole = self._built().to(self.device)
+        copy_whole(self.target_loss, whole)
+        return whole
 
     def training_step(self, batch: TokenBatch, batch_idx: int) -> Tensor:
         """The micro-batch's share of the window's mean loss per target token.
@@ -96,7 +114,8 @@ class CausalLanguageModel(LightningModule):
         loss_sum, _ = self.target_loss(batch)
         accumulate = self.trainer.accumulate_grad_batches
         self._log_window_loss(loss_sum.detach(), batch, last=(batch_idx + 1) % accumulate == 0)
-        scale = self.trainer.world_size * accumulate * (accumulate if _divides_again(self.trainer) else 1)
+        again = accumulate if is_deepspeed(self.trainer.strategy) else 1
+        scale = self.trainer.world_size * accumulate * again
         return loss_sum * scale / max(1, batch["window_targets"])
 
     def validation_step(self, batch: TokenBatch, batch_idx: int) -> None:
@@ -130,11 +149,20 @@ class CausalLanguageModel(LightningModule):
             self.log("train/lr", rate)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Log the gradient norm as it is before clipping."""
+        """Log the gradient norm as it is before clipping. DeepSpeed keeps the gradients to itself, and knows the norm
+        after the step."""
+        if is_deepspeed(self.trainer.strategy):
+            return
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         if gradients:
             norm = nn.utils.get_total_norm(gradients)
             self.log("train/grad_norm", norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+
+    def on_train_batch_end(self, outputs: Any, batch: TokenBatch, batch_idx: int) -> None:
+        """Log the gradient norm of the step that DeepSpeed's engine made."""
+        strategy = self.trainer.strategy
+        if is_deepspeed(strategy) and (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.log("train/grad_norm", float(strategy.deepspeed_engine.get_global_grad_norm()), batch_size=1)
 
     @cached_property
     def n_steps(self) -> int:
@@ -152,31 +180,59 @@ class CausalLanguageModel(LightningModule):
 
     @contextmanager
     def generation(self) -> Iterator[PreTrainedModel]:
-        """The model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training, and
-        fused attention, because eager attention pays for short training rows only. All is as before afterwards."""
-        model = self.target_loss.model
+        """The whole model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training,
+        and fused attention, because eager attention pays for short training rows only. All is as before afterwards."""
+        whole = self.whole()
+        model = whole.model
         training, cache = model.training, model.config.use_cache
         if self.gradient_checkpointing:
             model.gradient_checkpointing_disable()
         model.eval()
         model.config.use_cache = True
-        self.target_loss.causal.set_attn_implementation("sdpa")
+        whole.causal.set_attn_implementation("sdpa")
         try:
-            with torch.no_grad(), self.trainer.precision_plugin.forward_context(), self.target_loss.compute_dtype():
+            with torch.no_grad(), self.trainer.precision_plugin.forward_context(), whole.compute_dtype():
                 yield model
         finally:
             model.train(training)
             model.config.use_cache = cache
-            self.target_loss.causal.set_attn_implementation(self.backbone.attention)
+            whole.causal.set_attn_implementation(self.backbone.attention)
             if self.gradient_checkpointing:
                 model.gradient_checkpointing_enable({"use_reentrant": False})
+
+    @contextmanager
+    def sampling(
+        self, batch_size: int = 64, merge_adapter: bool = True
+    ) -> Iterator[Callable[[Chat | None], Sampler]]:
+        """Samplers of the model as it stands, by the chat template they use (its own for None). Training does not
+        notice: its random numbers and the model's mode are put back.
+
+        Args:
+            batch_size: rows decoded together.
+            merge_adapter: merge a LoRA adapter into a copy of the base weights meanwhile, which is faster.
+        """
+        weights = self.weights_identity()
+        with isolate_rng(), self.generation() as model, merged_adapter(model) if merge_adapter else nullcontext():
+            identity = {
+                "model": weights,
+                "adapter": "merged" if merge_adapter else "apart",
+                "dtype": str(model.dtype),
+                "precision": str(self.trainer.precision),
+            }
+
+            def sampler(chat: Chat | None = None) -> Sampler:
+                chat = chat or self.chat
+                named = {**identity, "template": chat.template, "system": chat.system}
+                return local_sampler(model, chat.tokenizer, chat, identity=named, batch_size=batch_size)
+
+            yield sampler
 
     def weights_identity(self) -> str:
         """A name of these exact weights: the backbone's and a hash of all of them. Frozen ones count: another base
         model in the same folder must not find the samples of the first."""
         digest = hashlib.sha256()
-        for name, parameter in sorted(self.named_parameters()):
-            digest.update(name.encode())
+        for name, parameter in sorted(self.whole().named_parameters()):
+            digest.update(f"target_loss.{name}".encode())
             digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         return f"{self.backbone.name}+{digest.hexdigest()[:16]}"
 
@@ -196,11 +252,14 @@ class CausalLanguageModel(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Loading is not strict, so the keys are compared here: exactly what trains must be in the file.
+        """Loading is not strict, so the keys are compared here: exactly what trains must be in the file. A sharded
+        strategy has loaded its folder itself by now.
 
         Raises:
             ModelError: other weights than this model's are in the file.
         """
+        if "state_dict" not in checkpoint:
+            return
         found, wanted = set(checkpoint["state_dict"]), set(self.state_dict())
         if found != wanted:
             odd = sorted(found ^ wanted)
@@ -278,8 +337,3 @@ class TargetLoss(nn.Module):
             return mask
         dtype = self.causal.dtype
         return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
-
-
-def _divides_again(trainer: Any) -> bool:
-    """DeepSpeed's engine divides the loss by the accumulation count although Lightning already did."""
-    return "DeepSpeed" in type(trainer.strategy).__name__

@@ -66,7 +66,12 @@ def build_optimizer(parameters: Iterable[Parameter], settings: OptimizerSettings
     if settings.name == "sgd":
         return torch.optim.SGD(trainable, lr=settings.lr)
     groups = [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in trainable if _is_matrix(p)], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trainable if not _is_matrix(p)], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.lr, betas=settings.betas, eps=settings.eps)
+
+
+def _is_matrix(parameter: Parameter) -> bool:
+    """ZeRO 3 leaves an empty vector where a parted weight was, and its shape beside it."""
+    return len(getattr(parameter, "ds_shape", parameter.shape)) >= 2

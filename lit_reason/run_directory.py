@@ -175,7 +175,7 @@ def is_complete(checkpoint: Path) -> bool:
     if checkpoint.name.startswith("."):
         return False
     if checkpoint.is_dir():
-        return (checkpoint / "latest").is_file() or (checkpoint / "meta.pt").is_file()
+        return _header_of(checkpoint).is_file()
     return checkpoint.suffix == ".ckpt" and zipfile.is_zipfile(checkpoint)
 
 
@@ -184,11 +184,13 @@ def checkpoint_header(path: Path) -> dict[str, Any]:
     what the weights belong to."""
     import torch
 
-    if path.is_dir():
-        files = [path / "meta.pt", *sorted(path.glob("*/*model_states.pt"))]
-        path = next(file for file in files if file.is_file())
-    loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    loaded = torch.load(_header_of(path) if path.is_dir() else path, map_location="cpu", weights_only=True, mmap=True)
     return {key: loaded.get(key) for key in ("global_step", "epoch", "lit_reason")}
+
+
+def _header_of(folder: Path) -> Path:
+    """The file of a sharded checkpoint that is written last: FSDP2's name for it, or ours under DeepSpeed."""
+    return folder / ("meta.pt" if (folder / "meta.pt").is_file() else "header.pt")
 
 
 def find_last(folder: Path, config: Mapping[str, Any], command: str) -> RunDirectory | None:

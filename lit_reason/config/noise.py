@@ -24,6 +24,10 @@ _WARNINGS = (
     r".*does not have many workers which may be a bottleneck.*",
     r".*The number of training batches .* is smaller than the logging interval.*",
     r".*`is_gradient_checkpointing` is deprecated.*",  # peft asks transformers for it
+    r".*`torch.distributed.\w+_tensor` is deprecated.*",  # DeepSpeed's collectives
+    r".*When saving the DeepSpeed Stage 3 checkpoint.*",  # what it explains is `train.py export`
+    r".*The `srun` command is available on your system but is not used.*",
+    r".*It is recommended to use `self.log\('val/loss'.*",  # summed over ranks before it is logged
 )
 RESUMES_ITSELF = r".*your dataloader is not resumable.*"
 """Said of every loader without a state of its own; untrue where the DataModule restores its position."""

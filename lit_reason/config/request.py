@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "run the module's predictions",
     "prepare": "only build and cache the data, and show one training row",
     "study": "all runs of a study, in order, with its tables and claims at the end",
+    "export": "a checkpoint, sharded or not, as a Hugging Face folder",
     "report": "rebuild report.html of a run or study, or compare two runs",
 }
 

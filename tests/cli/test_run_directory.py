@@ -147,7 +147,7 @@ def test_the_newest_checkpoint_is_the_highest_whole_step(tmp_path):
     (folder / "step=50.ckpt").write_bytes(whole[: len(whole) // 2])
     (folder / "step=60.ckpt").mkdir()  # a sharded checkpoint whose last file is missing
     assert newest_checkpoint(tmp_path) == folder / "named-otherwise.ckpt"
-    (folder / "step=60.ckpt" / "latest").write_text("checkpoint")
+    (folder / "step=60.ckpt" / "header.pt").write_text("checkpoint")
     assert newest_checkpoint(tmp_path) == folder / "step=60.ckpt"
     assert not is_complete(folder / "step=50.ckpt")
 
