@@ -42,7 +42,8 @@ def tables(runs: FinishedRuns) -> StudyResults:
         [_chart(runs, qualities)],
         [
             judged(
-                "AoR with 20 to 40 chains beats the majority of 40 (here: a simulated judge of quality d = 1)", PAPER, "90.6 % against 87.5 %",
+                "AoR with 20 to 40 chains beats the majority of 40 (here: a simulated judge of quality d = 1)", PAPER,
+                "90.6 % against 87.5 %",
                 _difference(runs, max(qualities), False), above=0.0,
             ),
             judged(
