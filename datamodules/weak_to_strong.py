@@ -1,0 +1,163 @@
+"""Labelled texts for weak-to-strong classification: whole windows, one target position a text."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from jsonargparse.typing import PositiveInt
+from torch.utils.data import DataLoader
+
+from datamodules.token_data import Loading, TokenDataModule
+from lit_reason.batches import DocumentRows, MicroBatch, ResumableOrder, Row, TokenBatch, TokenDocument, WindowPlanner
+from lit_reason.rows import read_rows, source_problem
+from lit_reason.weak_to_strong.classifier import LabelledBatch
+from lit_reason.weak_to_strong.items import Item, disjoint_splits, read_item, single_class
+from lit_reason.weak_to_strong.thresholds import WeakToStrongError
+
+SMALL_TEST = 500
+"""Test texts below which an accuracy's standard error is above two points."""
+
+logger = logging.getLogger(__name__)
+
+
+class WeakLabelDataModule(TokenDataModule):
+    """Texts with soft or hard labels: `text`, and `soft_label` or `hard_label`; `id` and `gold_label` where there are.
+
+    Args:
+        path: training rows: a file, a folder, or `owner/name[:split]` of a data set.
+        test_path: rows to measure accuracy on, by their gold labels.
+        keep_overlap: train on texts that are in the test, too.
+        batch_size: texts in an optimizer step, if it is to be checked: rows x accumulation x processes.
+        loading: rows, batches and workers; a text has a row of its own.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        test_path: str | None = None,
+        keep_overlap: bool = False,
+        batch_size: PositiveInt | None = None,
+        loading: Loading = Loading(pack=False),
+    ) -> None:
+        super().__init__(loading)
+        self.path, self.test_path, self.keep_overlap, self.batch_size = path, test_path, keep_overlap, batch_size
+        self._items: dict[str, list[Item]] = {}
+
+    @classmethod
+    def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
+        """`(key, message)` for missing sources, and a batch that is no whole number of micro-batches."""
+        sources = [(key, source_problem(init_args[key])) for key in ("path", "test_path") if init_args.get(key)]
+        found = [(key, problem) for key, problem in sources if problem]
+        loading, batch = init_args.get("loading") or Loading(pack=False), init_args.get("batch_size")
+        rows = loading.get("rows", Loading().rows) if isinstance(loading, dict) else loading.rows
+        if batch and batch % rows:
+            found.append(("batch_size", f"is not divisible by the micro-batch, loading.rows = {rows}"))
+        return found
+
+    def items(self, split: Literal["train", "val"]) -> list[Item]:
+        """The labelled texts; read once. Texts of the training that are in the test are dropped and counted."""
+        if not self._items:
+            read = {"H2": self._read("train", self.path), "T": self._read("val", self.test_path)}
+            kept, dropped = disjoint_splits(read, self.keep_overlap)
+            self.dropped.update(dropped)
+            self._items = {"train": kept["H2"], "val": [_by_gold(item) for item in kept["T"]]}
+            self._warn()
+        return self._items[split]
+
+    def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
+        """Texts as tokens, ended by the end token, which is where the head reads."""
+        tokenizer = self.chat.tokenizer
+        found = []
+        for item in self.items(split):
+            ids = [*tokenizer(item.text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+            found.append(TokenDocument(item.id, np.array(ids, np.int32), np.arange(len(ids)) == len(ids) - 1))
+        return found
+
+    def setup(self, stage: str) -> None:
+        """Tokenise, and check the batch before anything trains."""
+        planned = self.loading.rows * self.trainer.accumulate_grad_batches * self.trainer.world_size
+        if self.batch_size and self.batch_size != planned:
+            raise WeakToStrongError(f"data.batch_size is {self.batch_size}, but rows x accumulation x processes = {planned}")
+        super().setup(stage)
+
+    def _plan(self, split: str, loading: Loading, accumulate: int) -> WindowPlanner:
+        planner = super()._plan(split, loading, accumulate)
+        given = planner.lengths, planner.targets, loading, accumulate, planner.world_size, planner.seed
+        return WholeWindowPlanner(*given)
+
+    def _loader(self, split: str, micro_batches: list[MicroBatch], start: int) -> DataLoader[TokenBatch]:
+        tokenizer = self.chat.tokenizer
+        labels = {item.id: item.soft_label for item in self.items(cast(Literal["train", "val"], split))}
+        return DataLoader(
+            LabelledRows(self._documents[split], self.loading, tokenizer.pad_token_id or 0, labels),
+            sampler=ResumableOrder(micro_batches, start),
+            batch_size=None,
+            num_workers=self.loading.num_workers if split == "train" else 0,
+            generator=torch.Generator(),
+        )
+
+    def _read(self, split: str, source: str | None) -> list[Item]:
+        def refuse(place: str, reason: str) -> None:
+            raise WeakToStrongError(f"{place}: {reason}")
+
+        if source is None:
+            return []
+        return [read_item(f"{split} {place}", row) for place, row in read_rows(source, refuse)]
+
+    def _warn(self) -> None:
+        if single_class(self._items["train"]):
+            logger.warning("%s: all labels name one class, so nothing can be learned of the other", self.path)
+        if 0 < len(self._items["val"]) < SMALL_TEST:
+            error = 50 / len(self._items["val"]) ** 0.5
+            logger.warning("%d test texts: accuracies have standard errors up to %.1f points",
+                           len(self._items["val"]), error)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class WindowMicroBatch(MicroBatch):
+    """A micro-batch with what the whole window holds for this rank, if it is the window's first."""
+
+    window: tuple[tuple[Row, ...], ...] = ()
+
+
+class WholeWindowPlanner(WindowPlanner):
+    """Attaches a window's rows to its first micro-batch, on every rank its own: losses of the whole batch read them."""
+
+    def _cut(self, window: list[Row], rank: int) -> Iterator[MicroBatch]:
+        parts = list(super()._cut(window, rank))
+        whole = tuple(part.rows for part in parts)
+        for i, part in enumerate(parts):
+            yield WindowMicroBatch(part.rows, part.window_targets, whole if i == 0 else ())
+
+
+class LabelledRows(DocumentRows):
+    """Micro-batches with the soft labels of their texts, and with their window where the planner attached it."""
+
+    def __init__(
+        self, documents: Sequence[TokenDocument], loading: Loading, pad_id: int, labels: dict[str, tuple[float, ...]]
+    ) -> None:
+        super().__init__(documents, loading, pad_id)
+        self.labels = labels
+        self.n_classes = len(next(iter(labels.values()), (0, 0)))
+
+    def __getitem__(self, micro: MicroBatch) -> TokenBatch:
+        batch = cast(LabelledBatch, super().__getitem__(MicroBatch(micro.rows, micro.window_targets)))
+        labels = [self.labels[id] for row in batch["row_ids"] for id in row]
+        batch["soft_labels"] = torch.tensor(labels, dtype=torch.float64).reshape(-1, self.n_classes).float()
+        window = micro.window if isinstance(micro, WindowMicroBatch) else ()
+        # One micro-batch is its own window: without the copy a window would hold itself.
+        parts = [self[MicroBatch(rows, micro.window_targets)] for rows in window]
+        batch["window"] = cast(list[LabelledBatch], parts)
+        return batch
+
+
+def _by_gold(item: Item) -> Item:
+    if item.gold_label is None:
+        return item
+    k = len(item.soft_label)
+    return replace(item, soft_label=tuple(float(i == item.gold_label) for i in range(k)))

@@ -1,0 +1,173 @@
+"""`WeakToStrongClassifier`: a language model's trunk with a zero head, trained on soft labels (Burns et al., as
+released), exact in every split of the optimizer window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from jsonargparse.typing import PositiveInt
+from torch import Tensor, nn
+
+from lit_reason.backbones import Backbone, Lora
+from lit_reason.batches import IGNORED, TokenBatch
+from lit_reason.language_model import CausalLanguageModel, TargetLoss
+from lit_reason.optim import OptimizerSettings, Schedule
+from lit_reason.sharding import is_deepspeed
+from lit_reason.weak_to_strong.losses import (
+    LossSettings,
+    check_loss,
+    cross_entropy_sum,
+    kl_sum,
+    quantile_threshold,
+    targets,
+)
+
+
+class LabelledBatch(TokenBatch):
+    """A micro-batch of labelled texts. A text's only target position is its last token."""
+
+    soft_labels: Tensor
+    """float32 [texts, K], in the order of rows and of documents in a row; this is all that training reads."""
+    window: list[LabelledBatch]
+    """On a window's first micro-batch this rank's micro-batches of the whole window, else empty."""
+
+
+class WeakToStrongClassifier(CausalLanguageModel):
+    """Trunk of a decoder, bias-free head of K outputs that starts at zero, read at a text's last token.
+
+    Dropout is off: the model stays in evaluation mode, as in the release. The confidence loss' threshold is that of the
+    whole optimizer window over all processes, from a pass without gradient at the window's start.
+
+    Args:
+        backbone: the model to start from.
+        loss: which loss on the soft labels.
+        n_classes: outputs of the head.
+        linear_probe: train the head alone.
+        lora: adapters on the frozen base; null tunes all weights.
+        optimizer: optimizer and peak learning rate.
+        schedule: the rate over the run.
+        gradient_checkpointing: recompute activations in the backward pass.
+        compile: compile each decoder layer.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone = Backbone(),
+        loss: LossSettings = LossSettings(),
+        n_classes: PositiveInt = 2,
+        linear_probe: bool = False,
+        lora: Lora | None = None,
+        optimizer: OptimizerSettings = OptimizerSettings(lr=5e-5),
+        schedule: Schedule = Schedule(warmup=0.0),
+        gradient_checkpointing: bool = False,
+        compile: bool = False,
+    ) -> None:
+        super().__init__(backbone, lora, optimizer, schedule, gradient_checkpointing, compile)
+        check_loss(loss.name, n_classes)
+        self.loss, self.n_classes, self.linear_probe = loss, n_classes, linear_probe
+        self._threshold = torch.zeros(())
+
+    @classmethod
+    def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
+        """`(key, message)` for a loss that cannot take so many classes, and a probe with adapters."""
+        found = []
+        loss = init_args.get("loss") or {}
+        name = loss.get("name", "xent") if isinstance(loss, dict) else loss.name
+        if name == "logconf" and init_args.get("n_classes", 2) != 2:
+            found.append(("loss.name", "logconf hardens two classes, and n_classes is another number"))
+        if init_args.get("linear_probe") and init_args.get("lora"):
+            found.append(("linear_probe", "trains the head alone: set lora to null"))
+        return found
+
+    def _built(self) -> ClassifierHead:
+        model = super()._built().model
+        return ClassifierHead(model, self.n_classes, self.linear_probe)
+
+    def on_train_start(self) -> None:
+        """Without dropout, as released."""
+        self.target_loss.eval()
+
+    def on_train_batch_start(self, batch: TokenBatch, batch_idx: int) -> None:
+        """Set the rate, and at a window's start the threshold of the whole window."""
+        super().on_train_batch_start(batch, batch_idx)
+        window = cast(LabelledBatch, batch)["window"]
+        if self.loss.name == "logconf" and batch_idx % self.trainer.accumulate_grad_batches == 0:
+            self._threshold = self._window_threshold(window)
+
+    def training_step(self, batch: TokenBatch, batch_idx: int) -> Tensor:
+        """The micro-batch's share of the window's mean loss per text; scaled as `CausalLanguageModel`'s is."""
+        labelled = cast(LabelledBatch, batch)
+        logits = self.target_loss(batch)
+        loss_sum = self._loss_sum(logits, labelled["soft_labels"].to(logits))
+        accumulate = self.trainer.accumulate_grad_batches
+        self._log_window_loss(loss_sum.detach(), batch, last=(batch_idx + 1) % accumulate == 0)
+        again = accumulate if is_deepspeed(self.trainer.strategy) else 1
+        return loss_sum * self.trainer.world_size * accumulate * again / max(1, batch["window_targets"])
+
+    def validation_step(self, batch: TokenBatch, batch_idx: int) -> None:
+        """Count right predictions; the class of the largest label is the right one."""
+        logits = self.target_loss(batch)
+        labels = cast(LabelledBatch, batch)["soft_labels"].to(logits)
+        right = (logits.argmax(-1) == labels.argmax(-1)).sum()
+        self._validation += torch.stack([right.double(), labels.new_tensor(len(labels), dtype=torch.float64)])
+
+    def on_validation_epoch_end(self) -> None:
+        """Accuracy over all processes, each text counted once."""
+        right, n = self.trainer.strategy.reduce(self._validation, reduce_op="sum")
+        if n > 0:
+            self.log("val/accuracy", (right / n).float(), rank_zero_only=True)
+
+    def _loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if not len(logits):
+            return logits.sum()  # zero, and still part of the graph
+        if self.loss.name == "kl":
+            return kl_sum(logits, labels)
+        progress = self.trainer.global_step / max(1, self.n_steps)
+        return cross_entropy_sum(logits, targets(self.loss, logits.detach(), labels, self._threshold, progress))
+
+    @torch.no_grad()
+    def _window_threshold(self, window: Sequence[LabelledBatch]) -> Tensor:
+        logits = torch.cat([self.target_loss(batch) for batch in window])
+        labels = torch.cat([batch["soft_labels"] for batch in window]).to(logits)
+        return quantile_threshold(_gathered(logits), _gathered(labels))
+
+
+class ClassifierHead(TargetLoss):
+    """A trunk and its head; `forward` is what gets sharded."""
+
+    def __init__(self, model: Any, n_classes: int, linear_probe: bool) -> None:
+        super().__init__(model)
+        self.probe = linear_probe
+        self.scores = nn.Linear(model.config.hidden_size, n_classes, bias=False)
+        nn.init.zeros_(self.scores.weight)
+        if self.head.dtype == torch.float64:
+            self.scores.double()
+        if linear_probe:
+            model.requires_grad_(False)
+        elif self.head is not self.causal.get_input_embeddings().weight:
+            self.head.requires_grad_(False)  # the language model's own head takes no part
+
+    def forward(self, batch: TokenBatch) -> Tensor:  # type: ignore[override]
+        """float [texts, K]: logits at the last token of each text, in the order of `soft_labels`."""
+        with self.compute_dtype():
+            hidden = self.hidden_states(batch)
+        last = hidden[(batch["labels"] != IGNORED).nonzero(as_tuple=True)]
+        last = last.detach() if self.probe else last
+        with torch.autocast(last.device.type, enabled=False):
+            return self.scores(last.to(self.scores.weight.dtype))
+
+
+def _gathered(own: Tensor) -> Tensor:
+    """Rows of all processes, whose numbers may differ."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return own
+    sizes = [torch.zeros((), dtype=torch.int64, device=own.device) for _ in range(dist.get_world_size())]
+    dist.all_gather(sizes, torch.tensor(len(own), device=own.device))
+    largest = int(max(size.item() for size in sizes))
+    padded = torch.cat([own, own.new_zeros(largest - len(own), own.shape[1])])
+    parts = [torch.empty_like(padded) for _ in sizes]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[: int(size)] for part, size in zip(parts, sizes, strict=True)])
