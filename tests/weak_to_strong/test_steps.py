@@ -1,0 +1,154 @@
+"""Checks C, H, I: gold answers of H2 decide nothing, rounds restart from the same weights, a killed run goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lit_reason.files import read_jsonl, write_jsonl_atomic
+from lit_reason.grading import TextGrader
+from lit_reason.language_model import CausalLanguageModel
+from lit_reason.pool_io import import_jsonl
+from lit_reason.records import Question, Sample
+from lit_reason.results import Results
+from lit_reason.sampling.protocol import SamplingSettings, missing
+from lit_reason.sampling.replay import ReplaySampler
+from lit_reason.weak_to_strong.steps import make_questions, read_questions, select, votes_of
+from lit_reason.weak_to_strong.thresholds import WeakToStrongError
+
+
+class Counted:
+    """A sampler that answers 7 three times of four, and counts what it is asked."""
+
+    identity = {"model": "counted"}
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.drawn, self.stop_after = 0, stop_after
+
+    def sample(self, questions, settings, done=frozenset()):
+        for question, index in missing(questions, settings.n, done):
+            if self.drawn == self.stop_after:
+                raise KeyboardInterrupt
+            self.drawn += 1
+            text = rf"\boxed{{{7 if (hash_of(question.id) + index) % 4 else 8}}}"
+            yield [Sample("", question.id, index, text, 1, 1, "stop")]
+
+
+def hash_of(id: str) -> int:
+    return sum(map(ord, id))
+
+
+@pytest.fixture
+def made(tmp_path) -> Path:
+    make_questions(tmp_path / "q", n_h1=20, n_h2=24, n_test=8, n_initial=8, max_steps=3)
+    return tmp_path / "q"
+
+
+def write_votes(folder: Path, questions: list[Question], sampler: Counted, seed: int = 0) -> Path:
+    votes = votes_of(folder, sampler, TextGrader(), questions, SamplingSettings(n=4, temperature=1.0, seed=seed))
+    path = folder / "votes.jsonl"
+    write_jsonl_atomic(path, [vars(vote) for vote in votes])
+    return path
+
+
+def test_splits_share_neither_id_nor_text(made):
+    names = {"h1": "prompt", "h2": "question", "test": "question", "initial": "prompt"}
+    rows = {name: [row for _, row in read_jsonl(made / f"{name}.jsonl")] for name in names}
+    texts = [row[names[name]] for name, several in rows.items() for row in several]
+    ids = [row["id"] for name in ("h1", "h2", "test") for row in rows[name]]
+    assert len(set(texts)) == len(texts) and len(set(ids)) == len(ids)
+    assert all("gold" not in row for row in rows["h2"])
+
+
+def test_garbage_gold_changes_reports_only(made, tmp_path):
+    """Check C, in both stages: what trains is the same to the byte."""
+    questions = read_questions(made / "h2.jsonl", with_gold=False)
+    votes = write_votes(tmp_path / "w", questions, Counted())
+    garbage = tmp_path / "garbage.jsonl"
+    write_jsonl_atomic(garbage, [{**row, "gold": "garbage"} for _, row in read_jsonl(made / "h2_gold.jsonl")])
+    written = []
+    for name, gold in (("true", made / "h2_gold.jsonl"), ("garbage", garbage)):
+        first, second = tmp_path / name / "1", tmp_path / name / "2"
+        select(first, str(made / "h2.jsonl"), str(votes), str(gold), tau=0.75)
+        select(second, str(made / "h2.jsonl"), str(votes), str(gold), tau=0.5, onto=str(first / "rows.jsonl"))
+        written.append([(d / f).read_bytes() for d in (first, second) for f in ("rows.jsonl", "discarded.jsonl")])
+    assert written[0] == written[1] and written[0][0]
+    found = Results.load(tmp_path / "garbage" / "1").get("label accuracy", "rows", "")
+    assert found.value == 0
+
+
+def test_only_the_oracle_reads_gold(made, tmp_path):
+    questions = read_questions(made / "h2.jsonl", with_gold=False)
+    votes = write_votes(tmp_path / "w", questions, Counted())
+    gold = tmp_path / "sevens.jsonl"
+    rows = [{**row, "gold": "7" if i < 3 else "1"} for i, (_, row) in enumerate(read_jsonl(made / "h2_gold.jsonl"))]
+    write_jsonl_atomic(gold, rows)
+    select(tmp_path / "o", str(made / "h2.jsonl"), str(votes), str(gold), oracle=True)
+    assert len((tmp_path / "o" / "rows.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_killed_run_asks_only_what_is_missing(made, tmp_path):
+    questions = read_questions(made / "h2.jsonl", with_gold=False)
+    whole = write_votes(tmp_path / "whole", questions, Counted()).read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        write_votes(tmp_path / "killed", questions, Counted(stop_after=50))
+    again = Counted()
+    assert write_votes(tmp_path / "killed", questions, again).read_bytes() == whole
+    assert again.drawn == 4 * 24 - 50
+
+
+def test_an_empty_second_stage_keeps_the_first(made, tmp_path, caplog):
+    rows, votes = tmp_path / "rows.jsonl", tmp_path / "votes.jsonl"
+    write_jsonl_atomic(rows, [{"id": "val/0", "prompt": "p", "target": "t", "answer": "1"}])
+    write_jsonl_atomic(votes, [])
+    select(tmp_path / "b", str(made / "h2.jsonl"), str(votes), str(made / "h2_gold.jsonl"), onto=str(rows))
+    assert (tmp_path / "b" / "rows.jsonl").read_bytes() == rows.read_bytes()
+    assert "rows are those of Stage I" in caplog.text
+
+
+def test_bad_files_are_named(made, tmp_path):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(json.dumps({"id": "a", "question": "q"}) + "\n" + json.dumps({"id": "a", "question": "r"}) + "\n")
+    with pytest.raises(WeakToStrongError, match="line 2: the id 'a' occurs twice"):
+        read_questions(bad, with_gold=False)
+    with pytest.raises(WeakToStrongError, match="tau is 60, .*write 0.6"):
+        select(tmp_path, str(made / "h2.jsonl"), str(bad), str(made / "h2_gold.jsonl"), tau=60)
+
+
+def test_every_round_restarts_from_the_same_weights(tiny_backbone, tmp_path):
+    """Check H: an exported S0 gives the same weights whatever the run; trained ones have another name."""
+    import torch
+
+    from lit_reason.backbones import Backbone
+    from lit_reason.export import export_model
+
+    torch.manual_seed(0)
+    initial = CausalLanguageModel(tiny_backbone, lora=None)
+    initial.configure_model()
+    folder = export_model(initial, tmp_path / "s0")
+    names = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        student = CausalLanguageModel(Backbone(str(folder), dtype="float32"), lora=None)
+        student.configure_model()
+        names.append(student.weights_identity())
+    assert names[0] == names[1]
+    with torch.no_grad():
+        next(student.parameters()).add_(1e-3)
+    assert student.weights_identity() != names[0]
+
+
+def test_others_generations_are_filtered(made, tmp_path):
+    """Samples of any model, imported from JSON lines, go through the same votes."""
+    questions = read_questions(made / "h2.jsonl", with_gold=False)[:3]
+    file = tmp_path / "others.jsonl"
+    write_jsonl_atomic(file, [
+        {"id": q.id, "question": q.prompt, "sample_index": i, "text": rf"so \boxed{{{i // 3}}}", "n_tokens": 4}
+        for q in questions for i in range(4)
+    ])  # fmt: skip
+    made_pool = import_jsonl(file, tmp_path / "pools", "somebody", "stored")
+    votes = votes_of(tmp_path / "v", ReplaySampler(made_pool.pool), TextGrader(), questions,
+                     SamplingSettings(n=4, temperature=1.0))  # fmt: skip
+    assert [(vote.answer, vote.confidence) for vote in votes] == [("0", 0.75)] * 3
