@@ -21,9 +21,9 @@ class Checkpoints(Checkpoint):
     """Keeps the newest checkpoints of a run, named by step, so that `--ckpt_path last` finds one.
 
     A checkpoint is written after its step but appears only before the next one begins: by then the step's metrics, and
-    a validation that follows it, are in metrics.csv, and a run resumed from it does not repeat them. SIGTERM ends the
-    run with a checkpoint at the end of the step (exit code 143). To keep the best by a metric, add Lightning's
-    `ModelCheckpoint` beside this one.
+    a validation that follows it, are in metrics.csv, and a run resumed from it does not repeat them. SIGTERM and
+    SIGUSR1 end the run with a checkpoint at the end of the step (exit code 143). To keep the best by a metric, add
+    Lightning's `ModelCheckpoint` beside this one.
 
     Args:
         every_n_steps: optimizer steps between two checkpoints.
@@ -43,7 +43,7 @@ class Checkpoints(Checkpoint):
         self._asked_to_stop = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What the run started from is not saved again; SIGTERM is ours until training ends."""
+        """What the run started from is not saved again; SIGTERM and SIGUSR1 are ours until training ends."""
         _begin_the_next_epoch(trainer)
         self._saved_step = trainer.global_step
         self._asked_to_stop = False
@@ -54,7 +54,10 @@ class Checkpoints(Checkpoint):
                 if os.getpid() == owner:  # forked data workers inherit the handler
                     self._asked_to_stop = True
 
-            signal.signal(signal.SIGTERM, ask)  # Lightning restores the handler from before the run
+            # Lightning restores the handlers from before the run. Its own for USR1 under SLURM would write a checkpoint
+            # inside the handler, which may meet the middle of a backward pass.
+            for asked in (signal.SIGTERM, signal.SIGUSR1):
+                signal.signal(asked, ask)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
