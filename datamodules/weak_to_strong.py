@@ -82,7 +82,9 @@ class WeakLabelDataModule(TokenDataModule):
         """Tokenise, and check the batch before anything trains."""
         planned = self.loading.rows * self.trainer.accumulate_grad_batches * self.trainer.world_size
         if self.batch_size and self.batch_size != planned:
-            raise WeakToStrongError(f"data.batch_size is {self.batch_size}, but rows x accumulation x processes = {planned}")
+            raise WeakToStrongError(
+                f"data.batch_size is {self.batch_size}, but rows x accumulation x processes = {planned}"
+            )
         super().setup(stage)
 
     def _plan(self, split: str, loading: Loading, accumulate: int) -> WindowPlanner:

@@ -39,7 +39,7 @@ class Selected:
     n: int
     share: float
     label_accuracy: float | None
-    by_difficulty: dict[Hashable, float] = field(default_factory=dict)
+    by_difficulty: dict[int | None, float] = field(default_factory=dict)
     difficulty: float | None = None
     difficulty_shares: dict[Hashable, float] = field(default_factory=dict)
     topic_shares: dict[Hashable, float] = field(default_factory=dict)
@@ -49,9 +49,9 @@ class Selected:
 
 def describe(labels: Mapping[str, str | None], known: Mapping[str, Known]) -> Selected:
     """Describe labelled questions; `known` holds every question of H2."""
-    levels, all_levels = _values(labels, known, "difficulty"), _values(known, known, "difficulty")
-    topics, all_topics = _values(labels, known, "topic"), _values(known, known, "topic")
-    right: dict[Hashable, list[bool]] = {}
+    levels, all_levels = _levels(labels, known), _levels(known, known)
+    topics, all_topics = _topics(labels, known), _topics(known, known)
+    right: dict[int | None, list[bool]] = {}
     for id, label in labels.items():
         if known[id].gold is not None:
             right.setdefault(known[id].difficulty, []).append(label == known[id].gold)
@@ -82,20 +82,24 @@ def by_threshold(
 
 def filter_chart(curve: Mapping[float, Selected]) -> Chart:
     """Kept share and label accuracy against the threshold, and label accuracy of the hardest questions apart."""
-    hardest = max((level for found in curve.values() for level in found.by_difficulty if level is not None),
-                  default=None, key=lambda level: level)  # type: ignore[type-var]  # fmt: skip
-    lines = {
+    levels = {level for found in curve.values() for level in found.by_difficulty if level is not None}
+    hardest = max(levels, default=None)
+    lines: dict[str, dict[float, float | None]] = {
         "kept": {tau: found.share for tau, found in curve.items()},
         "label accuracy": {tau: found.label_accuracy for tau, found in curve.items()},
         "label accuracy, hardest": {tau: found.by_difficulty.get(hardest) for tau, found in curve.items()},
     }
     series = []
     for name, points in lines.items():
-        known = {tau: y for tau, y in points.items() if y is not None}
-        if known:
-            series.append(Series(name, list(known), list(known.values())))
+        drawn = {tau: y for tau, y in points.items() if y is not None}
+        if drawn:
+            series.append(Series(name, list(drawn), list(drawn.values())))
     return Chart("lines", "What each threshold keeps", "tau", "share of questions", series, "share")
 
 
-def _values(ids: Collection[str], known: Mapping[str, Known], name: str) -> list[Hashable]:
-    return [value for id in ids if (value := getattr(known[id], name)) is not None]
+def _levels(ids: Collection[str], known: Mapping[str, Known]) -> list[int]:
+    return [level for id in ids if (level := known[id].difficulty) is not None]
+
+
+def _topics(ids: Collection[str], known: Mapping[str, Known]) -> list[str]:
+    return [topic for id in ids if (topic := known[id].topic) is not None]

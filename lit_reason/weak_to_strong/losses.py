@@ -57,7 +57,12 @@ def product_loss(logits: Tensor, weak_labels: Tensor, alpha: float = 1.0, beta: 
 
 
 def logconf_loss(
-    logits: Tensor, weak_labels: Tensor, *, progress: float, aux_coef: float = 0.5, warmup: float = 0.1,
+    logits: Tensor,
+    weak_labels: Tensor,
+    *,
+    progress: float,
+    aux_coef: float = 0.5,
+    warmup: float = 0.1,
     ramp: Ramp = "linear",
 ) -> Tensor:
     """The confidence loss of a whole batch: cross-entropy with `logconf_targets`. `progress` is the share of the run's

@@ -8,7 +8,16 @@ from typing import Any
 from lit_reason.charts import Chart, Series
 from lit_reason.files import read_jsonl
 from lit_reason.results import Figure
-from lit_reason.study_results import Cell, Claim, FinishedRun, FinishedRuns, StudyResults, Table, not_testable, over_seeds
+from lit_reason.study_results import (
+    Cell,
+    Claim,
+    FinishedRun,
+    FinishedRuns,
+    StudyResults,
+    Table,
+    not_testable,
+    over_seeds,
+)
 from lit_reason.weak_to_strong.charts import gap_chart
 from lit_reason.weak_to_strong.metrics import GapRecovered, agreement, gap_recovered
 from lit_reason.weak_to_strong.steps import read_known
@@ -20,6 +29,29 @@ PUBLISHED = [
     ["Deepseek 7B to 67B, GSM8K", "51.39 %", "83.33 %", "90.04 %"],
     ["Deepseek 7B to 67B, MATH", "65.85 %", "119.51 %", "126.83 %"],
 ]
+
+TRAINING_SETS = {
+    "stage1_rows": "A", "stage2_rows": "A and B", "iterated_rows": "A, B and C", "oracle_rows": "oracle",
+}  # fmt: skip
+"""Runs that select labels, and what they select."""
+
+ABOUT_LABELS = {
+    "share of H2": ("kept share", "rows"),
+    "labels right": ("label accuracy", "rows"),
+    "of those added now": ("label accuracy", "kept now"),
+    "of all voted on": ("label accuracy", "voted on"),
+    "of those discarded": ("label accuracy", "discarded"),
+    "mean difficulty": ("difficulty", "rows"),
+    "difficulty distance from H2": ("difficulty distance from H2", "rows"),
+    "topic distance from H2": ("topic distance from H2", "rows"),
+}
+"""Columns, and the name and split of the figure in each."""
+
+OTHERS = {
+    "continued": "Stage II, continued from S1",
+    "iterated": "Stage II twice",
+    "oracle": "oracle filter (uses gold)",
+}
 
 Runs = list[FinishedRun]
 
@@ -43,7 +75,7 @@ def tables(runs: FinishedRuns) -> StudyResults:
         [Table("Every variant", columns, rows, "Greedy answers; PGR's interval resamples test questions."),
          _labels(runs), Table("PGR in the paper", ["", "naive", "Stage I", "Stage II"], PUBLISHED, PAPER)],
         [_filter_chart(runs), *([gap_chart(shown)] if shown else [])],
-        _claims(runs, gaps),
+        _claims(gaps),
     )  # fmt: skip
 
 
@@ -55,28 +87,20 @@ def _variants(runs: FinishedRuns) -> dict[str, Runs]:
     for run in runs.of("stage2_answers"):
         kind = "" if run.variables["stage2"] == "filtered" else ", unfiltered"
         found.setdefault(f"Stage II, tau {run.variables['tau']:g}{kind}", []).append(run)
-    names = {"continued": "Stage II, continued from S1", "iterated": "Stage II twice", "oracle": "oracle filter (uses gold)"}
-    for name, label in names.items():
+    for name, label in OTHERS.items():
         found[label] = runs.of(f"{name}_answers")
     return {label: several for label, several in found.items() if several}
 
 
 def _labels(runs: FinishedRuns) -> Table:
     rows: list[list[Cell]] = []
-    for name, stage in (("stage1_rows", "A"), ("stage2_rows", "A and B"), ("iterated_rows", "A, B and C"), ("oracle_rows", "oracle")):
+    for name, stage in TRAINING_SETS.items():
         for variables in _different(runs.of(name)):
             found = runs.of(name, **variables)
             about = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in variables.values())
             label = f"{stage} {about}".strip()
-            rows.append([label, *[
-                _over(found, figure, split, label)
-                for figure, split in (("kept share", "rows"), ("label accuracy", "rows"), ("label accuracy", "kept now"),
-                                      ("label accuracy", "voted on"), ("label accuracy", "discarded"), ("difficulty", "rows"),
-                                      ("difficulty distance from H2", "rows"), ("topic distance from H2", "rows"))
-            ]])  # fmt: skip
-    columns = ["training set", "share of H2", "labels right", "of those added now", "of all voted on", "of those discarded",
-               "mean difficulty", "difficulty distance from H2", "topic distance from H2"]  # fmt: skip
-    return Table("Labels", columns, rows, "Distances are total variation.")
+            rows.append([label, *[_over(found, *figure, label) for figure in ABOUT_LABELS.values()]])
+    return Table("Labels", ["training set", *ABOUT_LABELS], rows, "Distances are total variation.")
 
 
 def _filter_chart(runs: FinishedRuns) -> Chart:
@@ -88,14 +112,15 @@ def _filter_chart(runs: FinishedRuns) -> Chart:
     return Chart("lines", "What each threshold keeps", "tau", "share", series, "share")
 
 
-def _claims(runs: FinishedRuns, gaps: dict[str, tuple[Figure | None, str]]) -> list[Claim]:
+def _claims(gaps: dict[str, tuple[Figure | None, str]]) -> list[Claim]:
     best = {
         stage: max((f.value for label, (f, _) in gaps.items() if f and label.startswith(stage)), default=None)
         for stage in ("naive", "Stage I,", "Stage II,")
     }
     found = ", ".join(f"{stage.strip(',')} {value:.0%}" for stage, value in best.items() if value is not None)
     reason = f"the best thresholds were chosen on the test, so no interval is honest; PGR here: {found or 'undefined'}"
-    return [not_testable("Stage I recovers more than naive training, Stage II more than Stage I", PAPER, "see table", reason)]
+    text = "Stage I recovers more than naive training, Stage II more than Stage I"
+    return [not_testable(text, PAPER, "see table", reason)]
 
 
 def _gap(label: str, weak: Runs, student: Runs, ceiling: Runs) -> tuple[Figure | None, str]:

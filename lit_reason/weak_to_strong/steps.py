@@ -48,8 +48,13 @@ logger = logging.getLogger(__name__)
 
 
 def make_questions(
-    out: Path, n_h1: PositiveInt = 2000, n_h2: PositiveInt = 2000, n_test: PositiveInt = 400,
-    n_initial: PositiveInt = 2000, max_steps: PositiveInt = 4, seed: NonNegativeInt = 0,
+    out: Path,
+    n_h1: PositiveInt = 2000,
+    n_h2: PositiveInt = 2000,
+    n_test: PositiveInt = 400,
+    n_initial: PositiveInt = 2000,
+    max_steps: PositiveInt = 4,
+    seed: NonNegativeInt = 0,
 ) -> None:
     """Arithmetic chains of known difficulty and topic, no text in two splits.
 
@@ -81,9 +86,16 @@ def make_questions(
 
 
 def ask(
-    out: Path, model: str, test: str, questions: str | None = None, n: PositiveInt = 10,
-    temperature: PositiveFloat = 1.0, max_new_tokens: PositiveInt = 96, seed: NonNegativeInt = 0,
-    batch_size: PositiveInt = 128, grader: Literal["maths", "text"] = "text",
+    out: Path,
+    model: str,
+    test: str,
+    questions: str | None = None,
+    n: PositiveInt = 10,
+    temperature: PositiveFloat = 1.0,
+    max_new_tokens: PositiveInt = 96,
+    seed: NonNegativeInt = 0,
+    batch_size: PositiveInt = 128,
+    grader: Literal["maths", "text"] = "text",
 ) -> None:
     """Ask a model: n samples a question for its votes, and one greedy answer a test question.
 
@@ -120,7 +132,11 @@ def ask(
 
 
 def votes_of(
-    out: Path, sampler: Sampler, grader: Grader, questions: Sequence[Question], settings: SamplingSettings,
+    out: Path,
+    sampler: Sampler,
+    grader: Grader,
+    questions: Sequence[Question],
+    settings: SamplingSettings,
     response: Response = "first",
 ) -> list[VoteRecord]:
     """The majority of a model's samples for each question, from a pool below `out` that is filled first."""
@@ -134,8 +150,16 @@ def votes_of(
 
 
 def select(
-    out: Path, questions: str, votes: str, gold: str, tau: float = 0.6, source: str = "weak", onto: str | None = None,
-    stage2: Literal["filtered", "unfiltered"] = "filtered", oracle: bool = False, drop_ties: bool = False,
+    out: Path,
+    questions: str,
+    votes: str,
+    gold: str,
+    tau: float = 0.6,
+    source: str = "weak",
+    onto: str | None = None,
+    stage2: Literal["filtered", "unfiltered"] = "filtered",
+    oracle: bool = False,
+    drop_ties: bool = False,
     batch: PositiveInt = 32,
 ) -> None:
     """Turn votes into training rows: Training Set A, or with `onto` the union of A and B.
@@ -240,7 +264,9 @@ def _figures(
         if levels:
             found.append(mean("difficulty", split, "", levels))
         distances = {"difficulty": about.difficulty_distance, "topic": about.topic_distance}
-        found += [plain_value(f"{name} distance from H2", split, "", d) for name, d in distances.items() if d is not None]
+        for name, distance in distances.items():
+            if distance is not None:
+                found.append(plain_value(f"{name} distance from H2", split, "", distance))
     return found
 
 

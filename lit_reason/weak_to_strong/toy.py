@@ -48,8 +48,12 @@ class Items:
 
 
 def run_toy(
-    out: Path, seed: NonNegativeInt = 0, tau: ClosedUnitInterval = 0.8, epochs: PositiveInt = 60,
-    n_items: PositiveInt = 600, n_test: PositiveInt = 4000,
+    out: Path,
+    seed: NonNegativeInt = 0,
+    tau: ClosedUnitInterval = 0.8,
+    epochs: PositiveInt = 60,
+    n_items: PositiveInt = 600,
+    n_test: PositiveInt = 4000,
 ) -> None:
     """Train naive, Stage I, Stage II and ceiling from the same weights, and write figures, curves and charts.
 

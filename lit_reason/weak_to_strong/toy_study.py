@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 
 from lit_reason.results import Figure, share
 from lit_reason.study_results import (
@@ -13,6 +15,7 @@ from lit_reason.study_results import (
     FinishedRuns,
     StudyResults,
     Table,
+    Verdict,
     judged,
     over_seeds,
 )
@@ -41,7 +44,7 @@ NEEDED = 0.8
 def tables(runs: FinishedRuns) -> StudyResults:
     """Accuracies and PGR, labels, overfitting curves, and in how many seeds the required orders hold."""
     toys = runs.of("toy")
-    gaps = {name: _over(toys, f"PGR, {name}", lambda run, name=name: _gap(run, name)) for name in list(MODELS)[1:-1]}
+    gaps = {name: _over(toys, f"PGR, {name}", partial(_gap, name)) for name in list(MODELS)[1:-1]}
     rows: list[list[Cell]] = [
         [label, _share(toys, f"accuracy, {name}", "test"), gaps.get(name), REFERENCE[name]]
         for name, label in MODELS.items()
@@ -93,9 +96,9 @@ def _claims(toys: Sequence[FinishedRun]) -> list[Claim]:
 
 def _in_most(text: str, values: Sequence[Mapping[str, float]], order: Sequence[str]) -> Claim:
     """Holds where at least `NEEDED` of the seeds have the order; with few seeds no interval could say so."""
-    holds = sum(all(v[a] < v[b] for a, b in zip(order, order[1:], strict=False)) for v in values)
+    holds = sum(all(v[a] < v[b] for a, b in pairwise(order)) for v in values)
     measured = share(text, "seeds", "", holds, len(values))
-    verdict = "replicated" if holds >= NEEDED * len(values) else "not replicated"
+    verdict: Verdict = "replicated" if holds >= NEEDED * len(values) else "not replicated"
     reason = f"The order holds in {holds} of {len(values)} seeds; at least {NEEDED:.0%} are asked for."
     return Claim(text, SOURCE, "4 of 5 seeds", measured, verdict, reason)
 
@@ -107,7 +110,7 @@ def _values(run: FinishedRun) -> dict[str, float]:
     return {**found, **labels}
 
 
-def _gap(run: FinishedRun, name: str) -> float:
+def _gap(name: str, run: FinishedRun) -> float:
     values = _values(run)
     gap = performance_gap_recovered(values["weak"], values[name], values["ceiling"])
     if gap is None:

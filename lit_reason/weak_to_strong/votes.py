@@ -97,9 +97,7 @@ def split_by_confidence(
     return kept, [vote for vote in votes if not is_kept(vote, tau, drop_ties)]
 
 
-def oracle_filter(
-    votes: Sequence[VoteRecord], gold: Mapping[str, str]
-) -> tuple[list[VoteRecord], list[VoteRecord]]:
+def oracle_filter(votes: Sequence[VoteRecord], gold: Mapping[str, str]) -> tuple[list[VoteRecord], list[VoteRecord]]:
     """Keep exactly the right labels: an upper bound that looks at gold answers, and no method."""
     right = [vote for vote in votes if vote.answer is not None and vote.answer == gold.get(vote.id)]
     ids = {vote.id for vote in right}

@@ -62,7 +62,11 @@ def metrics(run: Path) -> dict[str, np.ndarray]:
 
 
 def split(rows: int, accumulate: int, pack: str = "false") -> list[str]:
-    return [f"--data.loading.rows={rows}", f"--trainer.accumulate_grad_batches={accumulate}", f"--data.loading.pack={pack}"]
+    return [
+        f"--data.loading.rows={rows}",
+        f"--trainer.accumulate_grad_batches={accumulate}",
+        f"--data.loading.pack={pack}",
+    ]
 
 
 def gap(a: dict, b: dict) -> float:
@@ -70,7 +74,9 @@ def gap(a: dict, b: dict) -> float:
     return max(np.abs(a[name] / b[name] - 1).max() for name in ("train/loss", "train/grad_norm"))
 
 
-@pytest.mark.parametrize("loss", [pytest.param(name, marks=pytest.mark.slow) for name in ("xent", "product", "kl")] + ["logconf"])
+@pytest.mark.parametrize(
+    "loss", [pytest.param(name, marks=pytest.mark.slow) for name in ("xent", "product", "kl")] + ["logconf"]
+)
 def test_accumulation_changes_nothing(tmp_path, rows, loss):
     whole = fit(tmp_path, rows, "8x1", loss, *split(8, 1))
     assert gap(whole, fit(tmp_path, rows, "2x4", loss, *split(2, 4))) < 1e-6

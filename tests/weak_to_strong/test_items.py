@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from lit_reason.weak_to_strong.items import Item, disjoint_splits, read_item, relabelled, single_class, split_in_half, yes_no
+from lit_reason.weak_to_strong.items import (
+    Item,
+    disjoint_splits,
+    read_item,
+    relabelled,
+    single_class,
+    split_in_half,
+    yes_no,
+)
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
 
@@ -14,7 +22,13 @@ def items(*texts: str, prefix: str = "i") -> list[Item]:
 
 @pytest.mark.parametrize(
     ("label", "why"),
-    [([0.5, 0.6], "sums to 1.1"), ([-0.1, 1.1], "negative"), ([float("nan"), 1.0], "NaN"), ("0.5", "not a list"), ([1.0], "not a list")],
+    [
+        ([0.5, 0.6], "sums to 1.1"),
+        ([-0.1, 1.1], "negative"),
+        ([float("nan"), 1.0], "NaN"),
+        ("0.5", "not a list"),
+        ([1.0], "not a list"),
+    ],
 )
 def test_bad_soft_labels_name_row_and_field(label, why):
     with pytest.raises(WeakToStrongError, match=f"file:3: soft_label.*{why}"):

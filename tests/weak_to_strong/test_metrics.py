@@ -57,7 +57,9 @@ def test_median_skips_undefined_rows():
 
 def test_agreement_is_split_by_who_is_right():
     gold = {"a": "1", "b": "2", "c": "3", "d": "4"}
-    found = agreement({"a": "1", "b": "9", "c": "3", "d": None}, {"a": "1", "b": "9", "c": "8", "d": None}, gold, "T", "")
+    found = agreement(
+        {"a": "1", "b": "9", "c": "3", "d": None}, {"a": "1", "b": "9", "c": "8", "d": None}, gold, "T", ""
+    )
     values = {figure.split: (figure.value, figure.n) for figure in found}
     assert values == {"T": (0.5, 4), "T/supervisor right": (1.0, 1), "T/supervisor wrong": (1 / 3, 3)}
 

@@ -36,7 +36,7 @@ def with_values(run: FinishedRun, folder, **values: float) -> FinishedRun:
 
 def test_tables_have_every_model(runs):
     results = tables(runs)
-    assert [row[0] for row in results.tables[0].rows][0] == "weak supervisor"
+    assert results.tables[0].rows[0][0] == "weak supervisor"
     assert len(results.tables[0].rows) == 6 and len(results.charts) == 2 and len(results.claims) == 5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_filter_statistics():
 def test_kept_sets_are_nested():
     votes, _ = simulated(500)
     kept = [{v.id for v in split_by_confidence(votes, tau)[0]} for tau in (0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1)]
-    assert all(more >= fewer for more, fewer in zip(kept, kept[1:], strict=False)) and len(set(map(len, kept))) > 5
+    assert all(more >= fewer for more, fewer in pairwise(kept)) and len(set(map(len, kept))) > 5
 
 
 def test_a_systematic_mistake_is_not_reported_as_cleaned():
@@ -93,7 +94,11 @@ def test_responses():
 
 
 def test_the_oracle_keeps_right_labels_only():
-    votes = [cast_vote("a", [Answered("", "1")]), cast_vote("b", [Answered("", "2")]), cast_vote("c", [Answered("", None)])]
+    votes = [
+        cast_vote("a", [Answered("", "1")]),
+        cast_vote("b", [Answered("", "2")]),
+        cast_vote("c", [Answered("", None)]),
+    ]
     kept, discarded = oracle_filter(votes, {"a": "1", "b": "1"})
     assert [v.id for v in kept] == ["a"] and [v.id for v in discarded] == ["b", "c"]
 
@@ -124,7 +129,9 @@ def test_no_samples_and_double_ids_are_named():
 
 def test_an_empty_selection_stops_with_its_confidences():
     votes = [vote("1", "2", "3"), vote(None, "1")]
-    with pytest.raises(WeakToStrongError, match=r"no label reaches tau = 0.9; questions by confidence: 0.3-0.4: 1, 0.5"):
+    with pytest.raises(
+        WeakToStrongError, match=r"no label reaches tau = 0.9; questions by confidence: 0.3-0.4: 1, 0.5"
+    ):
         check_enough([], votes, 0.9)
     with pytest.raises(WeakToStrongError, match="H2 is empty"):
         check_enough([], [], 0.5)
