@@ -22,7 +22,8 @@ class SamplerModule(LightningModule):
         endpoint: an OpenAI-compatible server.
         replay: a pool's folder, or a JSON-lines file of generations, instead of an endpoint.
         system: system message put before every prompt that an endpoint gets; null sends none.
-        max_total_tokens: an endpoint is not asked for more new tokens than this in all; null sets no limit.
+        max_total_tokens: prompt and new tokens that all processes together may spend at an endpoint; null sets no
+            limit.
         lengths: how tokens are counted in a replayed file that does not say: see `python -m lit_reason.pool import`.
     """
 
@@ -52,9 +53,8 @@ class SamplerModule(LightningModule):
     ) -> Iterator[Callable[[Chat | None], EndpointSampler | ReplaySampler]]:
         """As `CausalLanguageModel.sampling`; how it is done is the server's affair, so all arguments are unused."""
         if self.endpoint is not None:
-            answers: EndpointSampler | ReplaySampler = EndpointSampler(
-                self.endpoint, self.system, max_total_tokens=self.max_total_tokens
-            )
+            cap = self.max_total_tokens and self.max_total_tokens // self.trainer.world_size
+            answers: EndpointSampler | ReplaySampler = EndpointSampler(self.endpoint, self.system, cap)
         else:
             answers = ReplaySampler(self.replay or "", self.lengths)
         yield lambda chat: answers

@@ -176,6 +176,45 @@ def test_two_processes_count_each_question_once(rollout, arguments, tmp_path, ru
     assert Results.load(tmp_path / "both" / "only").figures == Results.load(alone).figures
 
 
+@pytest.fixture
+def ask(tmp_path, arguments):
+    """Questions put to a server instead of a replay."""
+
+    def go(server, *texts: str, more: tuple[str, ...] = ()) -> int:
+        path = tmp_path / "questions.jsonl"
+        path.write_text("".join(json.dumps({"question": text, "answer": "5"}) + "\n" for text in texts))
+        own = [f"--model.endpoint.base_url={server.url}", "--model.endpoint.model=tiny", "--model.endpoint.retries=0"]
+        others = [a for a in arguments(path, n=2) if not a.startswith(("--model.replay", "--model.lengths"))]
+        return main([*others, *own, *more])
+
+    return go
+
+
+def test_prompts_are_shown_before_a_server_is_asked_and_a_failing_question_stops_no_other(ask, tmp_path, caplog):
+    with FaultyServer() as server:
+        assert ask(server, "a", "b", "400x99", "c", more=("--model.system=Think.",)) == 0
+    shown = [record.getMessage() for record in caplog.records if "final prompt of question" in record.getMessage()]
+    assert len(shown) == 1 and shown[0].count("final prompt of question") == 3 and "[system] Think." in shown[0]
+    results = Results.load(tmp_path / "run" / "only")
+    assert results.get("accuracy", "majority", "validate").n == 4
+    assert results.dropped["validate, sampled: samples that failed: HTTP 400"] == 2
+    assert results.dropped["validate, sampled: missing answers counted wrong"] == 2
+
+
+def test_another_model_than_asked_is_one_line(ask, capsys):
+    with FaultyServer(model="huge") as server:
+        assert ask(server, "a", "b") != 0
+    said = capsys.readouterr().err
+    assert "answers as huge" in said and "Traceback" not in said
+
+
+def test_a_gold_answer_that_cannot_be_read_is_counted_and_left_out(run, rollout):
+    rows = [*ROWS, row(4, "\\frac{", r"\boxed{8}", r"\boxed{8}", r"\boxed{9}")]
+    results = Results.load(run(rollout(rows)))
+    assert results.get("accuracy", "majority", "validate").n == 4
+    assert results.dropped["validate: gold answer that cannot be read, not graded"] == 1
+
+
 # --- AoR: the chains are replayed, a server judges, and knows what is right ---
 
 
