@@ -132,7 +132,8 @@ def _contrasts(table: VoteTable, rows: Sequence[Row]) -> dict[str, Contrast]:
     own = [levels[question] for question in table.questions]
     if len(set(own)) > 1:
         found |= {f"difficulty {level.level}": level.contrast for level in by_level(table, own)}
-    return {split: contrast for split, contrast in found.items() if contrast is not None}
+    # One question alone has no interval.
+    return {split: contrast for split, contrast in found.items() if contrast is not None and contrast.n > 1}
 
 
 def _grid(table: VoteTable, values: Sequence[int]) -> np.ndarray:
