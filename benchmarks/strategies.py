@@ -21,8 +21,8 @@ os.chdir(ROOT)
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from tests.strategies.modules import MODULES, STRATEGIES, command, gaps
-from tests.strategies.ranks import run_together
+from tests.strategies.modules import MODULES, STRATEGIES, command, gaps  # noqa: E402
+from tests.strategies.ranks import run_together  # noqa: E402
 
 
 def main() -> None:
