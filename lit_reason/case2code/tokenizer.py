@@ -1,7 +1,7 @@
 """A small tokenizer for models that learn Case2Code from random weights: bytes, and merges for what prompts repeat.
 
 Merges are learned from syllables and from the fixed words of prompts and programs, never from names, constants or
-inputs, and none joins letters to other signs. So a name is spelled in pieces, alike wherever it stands, and a model that
+inputs, and none joins letters to other signs. So a name is spelled in pieces, alike wherever it stands; a model that
 has learned to copy names copies those that it has never seen.
 """
 
@@ -57,7 +57,7 @@ def write_tokenizer(out: Path, vocab_size: int = 512) -> Path:
 
 
 def fixed_texts() -> Iterator[str]:
-    """Syllables, then every target and every part of a prompt, with nothing in the place of names, constants, inputs and
+    """Syllables, then every target and every part of a prompt, with nothing in place of names, constants, inputs and
     outputs. Syllables are so many that their merges come first: a made-up name is two tokens."""
     yield from [" ".join(SYLLABLES)] * 1000
     for family in FAMILIES.values():

@@ -154,7 +154,7 @@ def _strategy(trainer: Mapping[str, Any]) -> Found:
     elif name.lower().startswith("deepspeed") and importlib.util.find_spec("deepspeed") is None:
         yield "trainer.strategy", "needs the package deepspeed, which is not installed", name, None
     elif name.lower().startswith("fsdp") and name != "FSDP2" and not torch.cuda.is_available():
-        yield "trainer.strategy", "FSDP's first version needs a GPU; FSDP2 and ddp run on CPU processes, too", name, None
+        yield "trainer.strategy", "FSDP's first version needs a GPU; FSDP2 and ddp run on CPU processes", name, None
 
 
 def _at(config: Any, path: Path_, default: Any = None) -> Any:

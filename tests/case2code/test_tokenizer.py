@@ -54,4 +54,5 @@ def test_a_name_is_spelled_alike_wherever_it_stands(tokenizer) -> None:
 
 
 def test_frames_are_one_token_each(tokenizer) -> None:
-    assert [len(tokenizer(fragment, add_special_tokens=False)["input_ids"]) for fragment in FRAGMENTS] == [1] * len(FRAGMENTS)
+    lengths = [len(tokenizer(fragment, add_special_tokens=False)["input_ids"]) for fragment in FRAGMENTS]
+    assert lengths == [1] * len(FRAGMENTS)

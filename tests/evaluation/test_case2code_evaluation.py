@@ -11,7 +11,6 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,7 +19,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from callbacks.case2code_evaluation import Case2CodeEvaluation
 from lit_reason.answers import choose_examples, read_pools
 from lit_reason.case2code.grader import CaseGrader
-from lit_reason.errors import PlainError
 from lit_reason.evaluation import Row
 from lit_reason.files import read_jsonl
 from lit_reason.pool import SamplePool
@@ -134,15 +132,6 @@ def test_human_eval_is_asked_in_the_same_way_before_and_after_and_reported_apart
     assert [q.prompt for q in before] == [q.prompt for q in after] and len(before) == 8
     assert len(pools["after", "human_eval_sampled"].grades("human_eval@1")) == 16
     assert {row["split"] for _, row in read_jsonl(tmp_path / "examples.jsonl")} == {"planted", "human_eval"}
-
-
-@pytest.mark.parametrize("sharded", ["FSDPStrategy", "ModelParallelStrategy", "zero_3"])
-def test_sharded_weights_are_refused_in_one_line(sharded):
-    strategy = SimpleNamespace(zero_stage_3=True) if sharded == "zero_3" else type(sharded, (), {})()
-    with pytest.raises(PlainError) as refused:
-        Case2CodeEvaluation().setup(SimpleNamespace(strategy=strategy), None, "fit")
-    assert "\n" not in str(refused.value) and "validate the exported model" in str(refused.value)
-    Case2CodeEvaluation().setup(SimpleNamespace(strategy=SimpleNamespace(zero_stage_3=False)), None, "fit")
 
 
 def test_training_does_not_notice_the_evaluation(finished, tmp_path, monkeypatch):

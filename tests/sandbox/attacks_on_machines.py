@@ -253,7 +253,7 @@ os.write(writing, b"x")
 
     Attack("other processes", "priority", harmed, "seccomp identity", """
 import os
-os.setpriority(os.PRIO_PROCESS, PID, 5)
+os.setpriority(os.PRIO_PROCESS, PID, 19)
 """),
     Attack("other processes", "processors", harmed, "seccomp identity", "import os; os.sched_setaffinity(PID, {0})"),
     Attack("other processes", "scheduler", harmed, "seccomp identity", """
