@@ -239,7 +239,7 @@ def test_what_this_hardware_lacks(capsys):
         "trainer.accelerator: this machine has no usable GPU; cpu and auto work here (got gpu)"
     ]
     assert answer(capsys, "fit", *DEMO, "--trainer.strategy", "fsdp") == [
-        "trainer.strategy: FSDP's first version needs a GPU; FSDP2 and ddp run on CPU processes, too (got fsdp)"
+        "trainer.strategy: FSDP's first version needs a GPU; FSDP2 and ddp run on CPU processes (got fsdp)"
     ]
 
 
