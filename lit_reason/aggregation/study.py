@@ -42,7 +42,7 @@ def _planted(runs: FinishedRuns, shares: list[Any]) -> Table:
     for share in shares:
         accuracies = [_over(runs, "accuracy", rule, share) for rule in RULES]
         gain = _over(runs, GAIN, "shortest majority", share)
-        rows.append([share, _over(runs, RATIO, "", share), *accuracies, gain])
+        rows.append([share, _ratio(runs, share), *accuracies, gain])
     note = (
         f"{PLANTED.capitalize()}: a first attempt is right in 6 of 10 solutions, and half of the attempts are followed "
         "by another. Votes over 16 samples; intervals over seeds."
@@ -71,24 +71,34 @@ def _revised(run: FinishedRun) -> Table:
 
 def _claims(runs: FinishedRuns, shares: list[Any]) -> list[Claim]:
     low, high = min(shares), max(shares)
-    ratio, gain = _over(runs, RATIO, "", low), _over(runs, GAIN, "shortest majority", low)
+    shorter = "Right solutions are shorter than wrong ones of the same question (here: where revisions harm)"
+    gain = _over(runs, GAIN, "shortest majority", low)
     return [
-        judged(
-            "Right solutions are shorter than wrong ones of the same question (here: where revisions harm)", PAPER,
-            "shorter for QwQ, R1 and LIMO", ratio, above=1.0,
-        ),
+        _contrast(shorter, PAPER, "shorter for QwQ, R1 and LIMO", _ratio(runs, low), above=1.0),
         judged(
             "The shortest majority beats the majority (here: where revisions harm)", PAPER, "beats", gain, above=0.0,
         ),
-        judged(
+        _contrast(
             "Where revisions help, right solutions are the longer ones", "our simulation", "not published",
-            _over(runs, RATIO, "", high), below=1.0,
+            _ratio(runs, high), below=1.0,
         ),
         not_testable(
             "Parallel sampling beats revising for QwQ, R1 and LIMO", PAPER, "beats in coverage and scalability",
             "no model that reasons at length runs offline here: set configs/test_time_scaling/endpoint.yaml to one",
         ),
     ]  # fmt: skip
+
+
+def _contrast(text: str, source: str, published: str, ratio: Figure | None, **bounds: float) -> Claim:
+    if ratio is None:
+        return not_testable(text, source, published, "too few questions have both right and wrong samples")
+    return judged(text, source, published, ratio, **bounds)
+
+
+def _ratio(runs: FinishedRuns, share: Any) -> Figure | None:
+    """The length contrast over seeds; None where a run has none."""
+    all_there = all(run.results.get(RATIO, "", "test") for run in runs.of("tested", revision_right=share))
+    return _over(runs, RATIO, "", share) if all_there else None
 
 
 def _over(runs: FinishedRuns, name: str, split: str, share: Any) -> Figure:
