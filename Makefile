@@ -16,13 +16,14 @@ export TOKENIZERS_PARALLELISM ?= false
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
 
 PYTEST := $(OFFLINE) $(BIN)/python -m pytest
-NOT_FAST := --ignore=tests/invariants --ignore=tests/test_contributing.py
+NOT_FAST := --ignore=tests/invariants --ignore=tests/test_contributing.py --ignore=tests/strategies \
+  --ignore=tests/sandbox/test_attacks.py --ignore=tests/study
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-all lint clean
+.PHONY: help setup demo test test-fast test-all test-slurm lint clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP)  ## make .venv and install everything, pinned; does nothing when that is done
 
@@ -46,6 +47,9 @@ test-fast: setup  ## the tests to run while writing code, under three minutes
 
 test-all: setup  ## every test
 	$(PYTEST)
+
+test-slurm: setup  ## the tests on a real SLURM, which they start here (apt-get install slurm-wlm munge; root)
+	$(PYTEST) tests/slurm
 
 lint: setup  ## ruff over everything, mypy over lit_reason/
 	$(BIN)/python -m ruff check .
