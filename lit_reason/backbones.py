@@ -59,6 +59,8 @@ class Backbone:
             (`smollm2-135m` for the random sizes).
         chat_template: `own` (the tokenizer's), `plain` (contents joined, no role markers), or a Jinja text.
         system: system message put before every prompt; null leaves it to the template.
+        init_std: standard deviation of the random sizes' weights. The usual 0.02 suits thousands of dimensions; a few
+            hundred learn to copy many times sooner from 1 / sqrt(d_model), which is 0.088 for `llama-1m`.
         trust_remote_code: run code that comes with a hub model.
     """
 
@@ -68,6 +70,7 @@ class Backbone:
     tokenizer: str | None = None
     chat_template: str = "own"
     system: str | None = None
+    init_std: PositiveFloat = 0.02
     trust_remote_code: bool = False
 
 
@@ -254,6 +257,7 @@ def _llama_config(backbone: Backbone) -> LlamaConfig:
         num_key_value_heads=n_kv_heads,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
+        initializer_range=backbone.init_std,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -95,3 +95,10 @@ def test_bytes_are_reversible():
     text = "naïve\n\t日本 \x00"
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     assert len(tokenizer("é")["input_ids"]) == 2
+
+
+def test_random_weights_have_the_spread_that_is_asked_for() -> None:
+    for std in (0.02, 0.125):
+        model = load_model(Backbone("llama-tiny", dtype="float32", tokenizer="bytes", init_std=std), seed=3)
+        matrices = [p for p in model.parameters() if p.ndim == 2]
+        assert all(abs(matrix.std().item() / std - 1) < 0.1 for matrix in matrices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import Trainer, seed_everything
 
@@ -65,6 +65,7 @@ class Learner:
     planted: PlantedSettings = PLANTED
     prompts: PromptSettings = PROMPTS
     shuffled: bool = False
+    loss_on: Literal["target", "all"] = "target"
     backbone: str = "llama-1m"
     seed: int = 0
 
@@ -74,9 +75,11 @@ class Learner:
         tokenizer = self.folder / "tokenizer"
         if not tokenizer.exists():
             write_tokenizer(self.folder)
-        backbone = Backbone(self.backbone, dtype="float32", tokenizer=str(tokenizer), chat_template="plain")
+        backbone = Backbone(
+            self.backbone, dtype="float32", tokenizer=str(tokenizer), chat_template="plain", init_std=0.088
+        )
         return CausalLanguageModel(
-            backbone, None, OptimizerSettings(lr=3e-3, betas=(0.9, 0.98)), Schedule("cosine", warmup=0.03)
+            backbone, None, OptimizerSettings(lr=1.5e-3, betas=(0.9, 0.98)), Schedule("cosine", warmup=0.03)
         )
 
     def trained(self, **options: Any) -> CausalLanguageModel:
@@ -96,7 +99,7 @@ class Learner:
 
     def _data(self) -> Case2CodeDataModule:
         real, loading = RealSettings(sources=[]), Loading(row_tokens=256, rows=8)
-        return Case2CodeDataModule(self.planted, real, self.prompts, self.shuffled, loading=loading)
+        return Case2CodeDataModule(self.planted, real, self.prompts, self.shuffled, self.loss_on, loading)
 
     def _trainer(self, callbacks: list[Any], folder: Path | None = None, **options: Any) -> Trainer:
         settings = {
