@@ -175,8 +175,8 @@ def overfitting_chart(curves: Mapping[str, list[Curve]]) -> Chart:
         values = np.array([curve["accuracy"] for curve in several])
         epochs = list(range(1, values.shape[1] + 1))
         series.append(Series(name, epochs, values.mean(0), values.min(0), values.max(0)))
-    return Chart("lines", "Test accuracy by epoch", "epochs", "accuracy", series, "share",
-                 note="Means over seeds with their range. Naive training peaks early, then fits wrong labels.")  # fmt: skip
+    note = "Means over seeds with their range. Naive training peaks early, then fits wrong labels."
+    return Chart("lines", "Test accuracy by epoch", "epochs", "accuracy", series, "share", note=note)
 
 
 def _items(n: int, u: Tensor, v: Tensor, draw: torch.Generator) -> Items:
