@@ -29,7 +29,7 @@ FAMILIES = [
 ]  # fmt: skip
 """24 of the 50 families, those with short cases: templates of texts, numbers and lists."""
 
-PLANTED = PlantedSettings(n_train=16_000, n_val=240, families=FAMILIES, n_cases=16, n_shown=8, made_up_names=True)
+PLANTED = PlantedSettings(n_train=32_000, n_val=240, families=FAMILIES, n_cases=16, n_shown=8, made_up_names=True)
 PROMPTS = PromptSettings(style="short", k_min=1, k_max=8, name_share=1.0, lead_in="")
 
 
