@@ -20,13 +20,12 @@ from tests.case2code.learning import PLANTED, PROMPTS, Learner, gain, line
 Say = Callable[[str, Figure], None]
 KS = (1, 2, 4, 8)
 
-FEW_CASES = replace(PROMPTS, k_min=2, k_max=2, name_share=0.8)
+TELLING_NAMES = replace(PLANTED, telling_names=True)
+FEW_CASES = replace(PROMPTS, k_max=2, name_share=0.8)
 
 HELD_OUT, ONLY = "arrow", "input_output"
-FOUR_SHOWN = replace(PLANTED, n_train=16_000, n_shown=4)
-TELLING_NAMES = replace(FOUR_SHOWN, telling_names=True)
 MANY_LAYOUTS = PromptSettings(
-    style="varied", k_min=3, k_max=4, lead_in="", layouts=[name for name in LAYOUTS if name != HELD_OUT]
+    style="varied", k_min=2, k_max=4, lead_in="", layouts=[name for name in LAYOUTS if name != HELD_OUT]
 )
 ONE_LAYOUT = replace(MANY_LAYOUTS, layouts=[ONLY])
 
@@ -59,13 +58,13 @@ def test_induction_is_learned_from_random_weights(tmp_path: Path, say: Say) -> N
         assert more.value >= 0.10 and more.ci95[0] > 0
     assert without.figure().value <= 0.05, "the control sees no information: only luck and names are left"
 
+    say("shown cases pass", after.figure("shown_pass"))
+    say("hidden cases pass", after.figure("hidden_pass"))
+    assert after.figure("hidden_pass").value <= after.figure("shown_pass").value
+
     by_k = {k: learner.measured(model, f"k{k}", k_min=k, k_max=k) for k in KS}
     for k, found in by_k.items():
         say(f"{k} cases shown", found.figure())
-        say(f"{k} cases shown, these pass", found.figure("shown_pass"))
-        say(f"{k} cases shown, the hidden pass", found.figure("hidden_pass"))
-        if k < 8:  # with all eight shown, the telling ones are among them, and only ordinary cases are hidden
-            assert found.figure("hidden_pass").value <= found.figure("shown_pass").value
     more = gain("8 cases instead of 1", by_k[1], by_k[8])
     say("8 cases instead of 1", more)
     assert more.ci95[1] >= 0 and more.value >= -0.03
@@ -75,7 +74,7 @@ def test_induction_is_learned_from_random_weights(tmp_path: Path, say: Say) -> N
 def test_a_model_that_learned_to_trust_names_misses_them(tmp_path: Path, say: Say) -> None:
     """I: with names that tell the family in training, taking them away at the test costs."""
     learner = Learner(tmp_path, TELLING_NAMES, FEW_CASES)
-    model = learner.trained(max_epochs=4)
+    model = learner.trained()
     given = learner.measured(model, "given", evaluation_name_share=1.0)
     hidden = learner.measured(model, "hidden", evaluation_name_share=0.0)
     say("name given", given.figure(split="planted/name_given"))
@@ -90,7 +89,7 @@ def test_many_layouts_carry_over_to_one_never_seen(tmp_path: Path, say: Say) -> 
     """J: a layout held out of training costs less after many layouts than after one."""
     found = {}
     for name, prompts in {"12 layouts": MANY_LAYOUTS, "one layout": ONE_LAYOUT}.items():
-        learner = Learner(tmp_path / name.replace(" ", "_"), FOUR_SHOWN, prompts)
+        learner = Learner(tmp_path / name.replace(" ", "_"), prompts=prompts)
         model = learner.trained()
         known = learner.measured(model, "known", evaluation_layout=ONLY)
         unknown = learner.measured(model, "unknown", evaluation_layout=HELD_OUT)
