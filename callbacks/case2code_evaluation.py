@@ -7,7 +7,6 @@ finished costs nothing the second time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
-from lightning.pytorch.utilities.seed import isolate_rng
 
 from lit_reason.answers import Answers, read_pools, write_examples, write_pools
 from lit_reason.case2code.deduction import DeductionGrader
@@ -29,14 +27,11 @@ from lit_reason.pool import SamplePool
 from lit_reason.records import Grade, Question
 from lit_reason.results import Figure, Results, difference, mean, share
 from lit_reason.sampling import SamplingSettings
-from lit_reason.sampling.adapters import merged_adapter
-from lit_reason.sampling.local import local_sampler
 from lit_reason.sandbox import require_protections
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
     from lit_reason.language_model import CausalLanguageModel
+    from lit_reason.sampling.protocol import Sampler
 
 PYTHON_TAGS = ("python", "py", "python3", "py3")
 """Tags of the block that grading takes; sampling ends where it is closed."""
@@ -206,33 +201,15 @@ class Case2CodeEvaluation(Callback):
     def _answers(
         self, trainer: Trainer, pl_module: CausalLanguageModel, examinations: list[Examination], when: str
     ) -> list[list[Answers]]:
-        """For each examination greedy answers, then sampled ones; each process asks its share, and all get all answers.
+        """For each examination greedy answers, then sampled ones; each process asks its share, and all get all
+        answers."""
+        with pl_module.sampling(self.batch_size, self.merge_adapter) as sampler_of:
+            return [self._ask(trainer, sampler_of(asked.chat), asked, when) for asked in examinations]
 
-        The training that follows must not notice: its random numbers and the model's mode are put back.
-        """
-        weights = pl_module.weights_identity()
-        with (
-            isolate_rng(),
-            pl_module.generation() as model,
-            merged_adapter(model) if self.merge_adapter else nullcontext(),
-        ):
-            identity = {
-                "model": weights,
-                "adapter": "merged" if self.merge_adapter else "apart",
-                "dtype": str(model.dtype),
-                "precision": str(trainer.precision),
-            }
-            return [self._ask(trainer, model, identity, examination, when) for examination in examinations]
-
-    def _ask(
-        self, trainer: Trainer, model: PreTrainedModel, identity: dict[str, Any], asked: Examination, when: str
-    ) -> list[Answers]:
-        chat = asked.chat
-        identity = {**identity, "template": chat.template, "system": chat.system}
-        sampler = local_sampler(model, chat.tokenizer, chat, identity=identity, batch_size=self.batch_size)
+    def _ask(self, trainer: Trainer, sampler: Sampler, asked: Examination, when: str) -> list[Answers]:
         found = []
         for settings in asked.settings:
-            pool = SamplePool.open(self.pools, identity, settings, asked.asked)
+            pool = SamplePool.open(self.pools, sampler.identity, settings, asked.asked)
             about = f" of {asked.subject}" if asked.subject else ""
             rank_zero_info(f"{when}: asking {len(asked.asked)} questions{about}, {settings.n} answer(s) each")
             own = asked.asked[trainer.global_rank :: trainer.world_size]

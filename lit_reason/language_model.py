@@ -182,7 +182,11 @@ class CausalLanguageModel(LightningModule):
     def generation(self) -> Iterator[PreTrainedModel]:
         """The whole model ready to generate: evaluation mode, cache on, checkpointing off, precision as in training,
         and fused attention, because eager attention pays for short training rows only. All is as before afterwards."""
-        whole = self.whole()
+        with self._generating(self.whole()) as model:
+            yield model
+
+    @contextmanager
+    def _generating(self, whole: TargetLoss) -> Iterator[PreTrainedModel]:
         model = whole.model
         training, cache = model.training, model.config.use_cache
         if self.gradient_checkpointing:
@@ -201,9 +205,7 @@ class CausalLanguageModel(LightningModule):
                 model.gradient_checkpointing_enable({"use_reentrant": False})
 
     @contextmanager
-    def sampling(
-        self, batch_size: int = 64, merge_adapter: bool = True
-    ) -> Iterator[Callable[[Chat | None], Sampler]]:
+    def sampling(self, batch_size: int = 64, merge_adapter: bool = True) -> Iterator[Callable[[Chat | None], Sampler]]:
         """Samplers of the model as it stands, by the chat template they use (its own for None). Training does not
         notice: its random numbers and the model's mode are put back.
 
@@ -211,8 +213,10 @@ class CausalLanguageModel(LightningModule):
             batch_size: rows decoded together.
             merge_adapter: merge a LoRA adapter into a copy of the base weights meanwhile, which is faster.
         """
-        weights = self.weights_identity()
-        with isolate_rng(), self.generation() as model, merged_adapter(model) if merge_adapter else nullcontext():
+        whole = self.whole()  # once: where weights are sharded, all of them are gathered for it
+        weights = self._identity(whole)
+        merged = merged_adapter(whole.model) if merge_adapter else nullcontext()
+        with isolate_rng(), self._generating(whole) as model, merged:
             identity = {
                 "model": weights,
                 "adapter": "merged" if merge_adapter else "apart",
@@ -230,8 +234,11 @@ class CausalLanguageModel(LightningModule):
     def weights_identity(self) -> str:
         """A name of these exact weights: the backbone's and a hash of all of them. Frozen ones count: another base
         model in the same folder must not find the samples of the first."""
+        return self._identity(self.whole())
+
+    def _identity(self, whole: TargetLoss) -> str:
         digest = hashlib.sha256()
-        for name, parameter in sorted(self.whole().named_parameters()):
+        for name, parameter in sorted(whole.named_parameters()):
             digest.update(f"target_loss.{name}".encode())
             digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         return f"{self.backbone.name}+{digest.hexdigest()[:16]}"

@@ -14,9 +14,9 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer, seed_everything
 
-from callbacks import case2code_evaluation
 from callbacks.case2code_evaluation import Case2CodeEvaluation
 from datamodules.case2code import Case2CodeDataModule
+from lit_reason import language_model
 from lit_reason.backbones import Backbone, Lora
 from lit_reason.batches import Loading
 from lit_reason.case2code.planted import PlantedSettings
@@ -84,5 +84,5 @@ class KilledSampler:
 
 
 if __name__ == "__main__":
-    case2code_evaluation.local_sampler = KilledSampler
+    language_model.local_sampler = KilledSampler
     fit(Path(sys.argv[1]), [evaluation(Path(sys.argv[1]))])

@@ -96,7 +96,7 @@ def test_untrained_models_are_asked_plainly_and_trained_ones_as_trained(finished
 
 
 def test_figures_say_what_the_answers_were(tmp_path, monkeypatch):
-    monkeypatch.setattr("callbacks.case2code_evaluation.local_sampler", Oracle)
+    monkeypatch.setattr("lit_reason.language_model.local_sampler", Oracle)
     fit(tmp_path, [evaluation(tmp_path, samples=2)])
     results = Results.load(tmp_path)
     rows = SamplePool(tmp_path / read_pools(tmp_path)[0]["folder"]).samples()
@@ -115,7 +115,7 @@ def test_figures_say_what_the_answers_were(tmp_path, monkeypatch):
 
 
 def test_human_eval_is_asked_in_the_same_way_before_and_after_and_reported_apart(tmp_path, monkeypatch):
-    monkeypatch.setattr("callbacks.case2code_evaluation.local_sampler", Oracle)
+    monkeypatch.setattr("lit_reason.language_model.local_sampler", Oracle)
     fit(tmp_path, [evaluation(tmp_path, human_eval=8, samples=2)])
     results = Results.load(tmp_path)
     for when in ("before", "after"):
@@ -147,7 +147,7 @@ def test_training_does_not_notice_the_evaluation(finished, tmp_path, monkeypatch
     assert equal(evaluated, alone)
     drawing = evaluation(tmp_path / "drawing", grader=Drawing())
     assert equal(weights(fit(tmp_path / "drawing", [drawing])), alone)
-    monkeypatch.setattr("callbacks.case2code_evaluation.isolate_rng", nullcontext)
+    monkeypatch.setattr("lit_reason.language_model.isolate_rng", nullcontext)
     broken = evaluation(tmp_path / "broken", grader=Drawing())
     assert not equal(weights(fit(tmp_path / "broken", [broken])), alone), "a forgotten random state must be noticed"
 
@@ -161,7 +161,7 @@ def test_a_resumed_run_keeps_before_and_a_finished_one_costs_nothing(tmp_path, m
                 sampled.extend(batch)
                 yield batch
 
-    monkeypatch.setattr("callbacks.case2code_evaluation.local_sampler", Counting)
+    monkeypatch.setattr("lit_reason.language_model.local_sampler", Counting)
     last = ModelCheckpoint(tmp_path, save_last=True, every_n_train_steps=1)
     fit(tmp_path, [evaluation(tmp_path), last], max_steps=1, enable_checkpointing=True)
     assert len(sampled) == 2 * N_QUESTIONS
