@@ -10,14 +10,11 @@ question by question, on the first 2,000 questions; the two take turns, and must
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
-import resource
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pyarrow as pa
+from fresh_process import measured
 
 from lit_reason.aggregation import votes
 from lit_reason.aggregation.columns import table_from_pool
@@ -36,7 +34,6 @@ from lit_reason.pool import SamplePool
 from lit_reason.records import Grade, Question, Sample, schema
 
 GRADER, PARTS, ROUNDS, SLICE = "exact@1", 20, 5, 2_000
-CONTEXT = multiprocessing.get_context("spawn")
 
 
 def build(root: Path, n_questions: int, n: int) -> Path:
@@ -107,25 +104,6 @@ def evaluate(folder: Path) -> list[tuple[str, float]]:
         accuracy(table, [rule])
         found.append((rule.name, time.perf_counter() - began))
     return found
-
-
-def measured(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float, float]:
-    """What `work` returns in a fresh process, its seconds without imports, and the process's peak in MB."""
-    queue: Any = CONTEXT.SimpleQueue()
-    process = CONTEXT.Process(target=_measure, args=(queue, work, arguments))
-    process.start()
-    found = queue.get()
-    process.join()
-    return found
-
-
-def _measure(queue: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    import pyarrow.compute
-    import pyarrow.parquet  # noqa: F401
-
-    began = time.perf_counter()
-    found = work(*arguments)
-    queue.put((found, time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 def main() -> None:

@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", ARROW_NUM_THREADS="1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fresh_process import measured
 
 from lit_reason import pool as pool_module
 from lit_reason.pool import SamplePool
@@ -69,30 +68,6 @@ def keys_of_jsonl(path: Path) -> int:
         return len({(row["question_id"], row["sample_index"]) for row in rows})
 
 
-def measured(work: Callable[..., Any], *arguments: Any) -> tuple[float, float]:
-    """Seconds and peak MB of `work(*arguments)` in a fresh process, imports left out of the seconds."""
-    queue: Any = CONTEXT.SimpleQueue()
-    process = CONTEXT.Process(target=_measure, args=(queue, work, arguments))
-    process.start()
-    found = queue.get()
-    process.join()
-    return found
-
-
-def _measure(queue: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    import pyarrow.parquet  # noqa: F401
-
-    began = time.perf_counter()
-    work(*arguments)
-    queue.put((time.perf_counter() - began, _peak_mb()))
-
-
-def _peak_mb() -> float:
-    """The largest memory of this process. `ru_maxrss` would be its parent's: Linux hands that on through exec."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
-
-
 def nothing(folder: Path) -> None:
     """What the imports alone take."""
 
@@ -113,9 +88,6 @@ def compact(folder: Path) -> None:
     SamplePool(folder).compact()
 
 
-CONTEXT = multiprocessing.get_context("spawn")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=int, default=62_500)
@@ -134,16 +106,16 @@ def main() -> None:
 def report(folder: Path, rows: Path, rounds: int) -> None:
     print(f"{'reading':44} {'seconds':>8} {'peak MB':>8}")
     for name, work in [("nothing", nothing), ("keys, before compaction", done), ("compaction", compact)]:
-        print("{:44} {:8.1f} {:8.0f}".format(name, *measured(work, folder)), flush=True)
+        print("{:44} {:8.1f} {:8.0f}".format(name, *measured(work, folder)[1:]), flush=True)
     print(f"{SamplePool(folder).n_files():,} part files after compaction")
     ratios = []
     for _ in range(rounds):
-        ours, theirs = measured(done, folder), measured(keys_of_jsonl, rows)
+        ours, theirs = measured(done, folder)[1:], measured(keys_of_jsonl, rows)[1:]
         print("{:44} {:8.1f} {:8.0f}".format("keys", *ours))
         print("{:44} {:8.1f} {:8.0f}".format("keys of a JSON-lines file", *theirs), flush=True)
         ratios.append(theirs[0] / ours[0])
     for name, work in [("four columns", columns), ("four columns and grades", graded)]:
-        print("{:44} {:8.1f} {:8.0f}".format(name, *measured(work, folder)), flush=True)
+        print("{:44} {:8.1f} {:8.0f}".format(name, *measured(work, folder)[1:]), flush=True)
     print(f"ratio: {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})")
 
 
