@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from lit_reason.progress import Job
 from lit_reason.records import FinishReason, Question, Sample
-from lit_reason.sampling.protocol import SamplingSettings
+from lit_reason.sampling.protocol import SampleKey, SamplingSettings, missing
 from lit_reason.sampling.stopping import end_of_answer, last_letters, may_end, tail_tokens
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from lit_reason.chat import Chat
 
@@ -135,3 +136,53 @@ class SamplingJob:
     def _tokens_per_second(self) -> str:
         tokens = sum(len(row.tokens) for row in self._rows)
         return f"{tokens / (time.perf_counter() - self._began):,.0f} tokens/s"
+
+
+class ModelSampler:
+    """Samples from `model` as it stands; a subclass decodes.
+
+    The random numbers of a sample depend on (seed, question, index) only. Its text may still differ with the batch in
+    float32 and bfloat16, whose kernels round differently by shape; in float64 it does not.
+
+    A prompt that leaves no room in the model's context gives an empty sample that counts as cut by length.
+
+    Args:
+        model: a transformers or peft causal language model.
+        tokenizer: its tokenizer.
+        chat: builds prompts from questions.
+        identity: what names model, weights and template in a pool's key.
+        batch_size: rows decoded together.
+        batch_tokens: upper limit of tokens in the cache, which bounds its memory; null takes the class's own.
+        keep_tokens: store token ids and their log-probabilities with each sample.
+    """
+
+    usual_batch_tokens: int
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        chat: Chat,
+        *,
+        identity: dict[str, Any],
+        batch_size: int = 64,
+        batch_tokens: int | None = None,
+        keep_tokens: bool = False,
+    ) -> None:
+        self.model, self.tokenizer, self.chat, self.identity = model, tokenizer, chat, identity
+        self.batch_size, self.keep_tokens = batch_size, keep_tokens
+        self.batch_tokens = batch_tokens or self.usual_batch_tokens
+
+    def sample(
+        self, questions: Sequence[Question], settings: SamplingSettings, done: AbstractSet[SampleKey] = frozenset()
+    ) -> Iterator[list[Sample]]:
+        """Yield the missing samples in lists, each as soon as its samples are finished."""
+        rows = plan_rows(self.model, self.chat, missing(questions, settings.n, done), settings)
+        ends = Ends(self.model, self.tokenizer, settings)
+        with SamplingJob(rows) as job:
+            for batch in self._ended(rows, settings, ends, job):
+                yield [finished(row, settings, ends, self.keep_tokens) for row in batch]
+
+    def _ended(self, rows: list[Row], settings: SamplingSettings, ends: Ends, job: SamplingJob) -> Iterator[list[Row]]:
+        """Decode the rows, and yield them as they end."""
+        raise NotImplementedError

@@ -6,69 +6,32 @@ leave the batch once they are a quarter of it, so a few long answers do not keep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 
-from lit_reason.records import Question, Sample
 from lit_reason.sampling.draws import choose, uniforms
-from lit_reason.sampling.protocol import SampleKey, SamplingSettings, missing
-from lit_reason.sampling.rows import Ends, Row, SamplingJob, finished, plan_rows
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from lit_reason.chat import Chat
+from lit_reason.sampling.protocol import SamplingSettings
+from lit_reason.sampling.rows import Ends, ModelSampler, Row, SamplingJob
 
 RETIRE_SHARE = 0.25
 """The share of a running batch that must have ended before the batch is cut down, which costs a copy of its cache."""
 
 
-class TransformersSampler:
-    """Samples from `model` as it stands, adapters included; put it into eval mode first.
+class TransformersSampler(ModelSampler):
+    """Samples from any model, adapters included; put it into eval mode first. Samples are yielded a batch at a time.
 
-    The random numbers of a sample depend on (seed, question, index) only. Its text may still differ with the batch in
-    float32 and bfloat16, whose kernels round differently by shape; in float64 it does not.
-
-    A prompt that leaves no room in the model's context gives an empty sample that counts as cut by length.
-
-    Args:
-        model: a transformers or peft causal language model.
-        tokenizer: its tokenizer.
-        chat: builds prompts from questions.
-        identity: what names model, weights and template in a pool's key.
-        batch_size: rows decoded together.
-        batch_tokens: upper limit of rows times (longest prompt + new tokens), which bounds the memory of the cache.
-        keep_tokens: store token ids and their log-probabilities with each sample.
+    `batch_tokens` limits rows times (longest prompt + new tokens).
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        chat: Chat,
-        *,
-        identity: dict[str, Any],
-        batch_size: int = 64,
-        batch_tokens: int = 65_536,
-        keep_tokens: bool = False,
-    ) -> None:
-        self.model, self.tokenizer, self.chat, self.identity = model, tokenizer, chat, identity
-        self.batch_size, self.batch_tokens, self.keep_tokens = batch_size, batch_tokens, keep_tokens
+    usual_batch_tokens = 65_536
 
-    def sample(
-        self, questions: Sequence[Question], settings: SamplingSettings, done: AbstractSet[SampleKey] = frozenset()
-    ) -> Iterator[list[Sample]]:
-        """Yield the missing samples, one list a batch."""
-        rows = plan_rows(self.model, self.chat, missing(questions, settings.n, done), settings)
-        ends = Ends(self.model, self.tokenizer, settings)
-        with SamplingJob(rows) as job:
-            for batch in self._batches(rows, settings):
-                self._decode(batch, settings, ends, job.report)
-                yield [finished(row, settings, ends, self.keep_tokens) for row in batch]
+    def _ended(self, rows: list[Row], settings: SamplingSettings, ends: Ends, job: SamplingJob) -> Iterator[list[Row]]:
+        for batch in self._batches(rows, settings):
+            self._decode(batch, settings, ends, job.report)
+            yield batch
 
     def _batches(self, rows: list[Row], settings: SamplingSettings) -> Iterator[list[Row]]:
         """Consecutive rows of about one length, the longest first, so that too little memory shows at once."""

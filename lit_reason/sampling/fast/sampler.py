@@ -3,73 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
 
 import torch
 
-from lit_reason.records import Question, Sample
 from lit_reason.sampling.fast.decoder import Decoder
 from lit_reason.sampling.fast.schedule import Schedule
 from lit_reason.sampling.fast.weights import read_weights
-from lit_reason.sampling.protocol import SampleKey, SamplingSettings, missing
-from lit_reason.sampling.rows import Ends, Row, SamplingJob, finished, plan_rows
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from lit_reason.chat import Chat
+from lit_reason.sampling.protocol import SamplingSettings
+from lit_reason.sampling.rows import Ends, ModelSampler, Row, SamplingJob
 
 HOLD_SECONDS = 1.0
 """How long a finished sample may wait for others, so that a pool need not write a file for every one."""
 
 
-class FastSampler:
-    """Samples from `model` as it stands, adapters merged into copies; the model is read once a call and never changed.
-
-    The random numbers of a sample depend on (seed, question, index) only. Its text may still differ with the batch in
-    float32 and bfloat16, whose kernels round differently by shape; in float64 it does not.
-
-    A prompt that leaves no room in the model's context gives an empty sample that counts as cut by length.
-
-    Args:
-        model: a transformers or peft causal language model for which `why_unsupported` has no reason.
-        tokenizer: its tokenizer.
-        chat: builds prompts from questions.
-        identity: what names model, weights and template in a pool's key.
-        batch_size: rows decoded together.
-        batch_tokens: upper limit of tokens in the cache, which bounds its memory.
-        keep_tokens: store token ids and their log-probabilities with each sample.
+class FastSampler(ModelSampler):
+    """Samples from a model for which `why_unsupported` has no reason, adapters merged into copies; the model is read
+    once a call and never changed. Samples are yielded as they are finished, those of about a second in one list.
 
     Attributes:
         n_prefilled: prompt tokens that went through the model in all calls so far.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        chat: Chat,
-        *,
-        identity: dict[str, Any],
-        batch_size: int = 64,
-        batch_tokens: int = 98_304,
-        keep_tokens: bool = False,
-    ) -> None:
-        self.model, self.tokenizer, self.chat, self.identity = model, tokenizer, chat, identity
-        self.batch_size, self.batch_tokens, self.keep_tokens = batch_size, batch_tokens, keep_tokens
-        self.n_prefilled = 0
-
-    def sample(
-        self, questions: Sequence[Question], settings: SamplingSettings, done: AbstractSet[SampleKey] = frozenset()
-    ) -> Iterator[list[Sample]]:
-        """Yield the missing samples as they are finished, those of about a second in one list."""
-        rows = plan_rows(self.model, self.chat, missing(questions, settings.n, done), settings)
-        ends = Ends(self.model, self.tokenizer, settings)
-        with SamplingJob(rows) as job:
-            for batch in self._ended(rows, settings, ends, job):
-                yield [finished(row, settings, ends, self.keep_tokens) for row in batch]
+    usual_batch_tokens = 98_304
+    n_prefilled = 0
 
     def _ended(self, rows: list[Row], settings: SamplingSettings, ends: Ends, job: SamplingJob) -> Iterator[list[Row]]:
         """Rows as they end. Modes of torch are set within a step only: the caller's stay its own while it has them."""
