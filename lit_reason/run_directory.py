@@ -295,7 +295,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "PYTHONHASHSEED")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "PYTHONHASHSEED")
 
 
 def _version(metadata: Any, name: str) -> str | None:

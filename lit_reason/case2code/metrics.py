@@ -58,9 +58,9 @@ def summarise(questions: Sequence[Question], grades: Iterable[Grade], ks: Sequen
     """Measure every source of questions apart; names are `<source>/<metric>`.
 
     For each source: the metrics of section 6, `kind/<kind>` (share of samples that ended so), `pass@k` for each k in
-    `ks`, `strict/name_given`, `strict/name_hidden` and `strict/family/<family>`. With several samples a question, its
-    value is their mean. A question without any grade counts as wrong, and has neither kind nor `error_match`. Questions
-    that are no cases (HumanEval) have `strict`, kinds and pass@k only.
+    `ks`, `strict/name_given` and `strict/name_hidden` where both occur, and `strict/family/<family>`. With several
+    samples a question, its value is their mean. A question without any grade counts as wrong, and has neither kind nor
+    `error_match`. Questions that are no cases (HumanEval) have `strict`, kinds and pass@k only.
     """
     known = {question.id: question for question in questions}
     by_question: dict[str, list[Grade]] = {id: [] for id in known}
@@ -95,8 +95,8 @@ def _source_metrics(
 
 def _groups(questions: list[Question]) -> dict[str, list[Question]]:
     groups: dict[str, list[Question]] = defaultdict(list)
-    for question in questions:
-        if "name_given" in question.meta:
+    if len({question.meta.get("name_given") for question in questions}) > 1:  # else a part would repeat the whole
+        for question in questions:
             groups["name_given" if question.meta["name_given"] else "name_hidden"].append(question)
     for question in sorted(questions, key=lambda q: q.meta.get("family") or ""):
         if question.meta.get("family"):

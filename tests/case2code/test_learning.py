@@ -77,8 +77,8 @@ def test_a_model_that_learned_to_trust_names_misses_them(tmp_path: Path, say: Sa
     model = learner.trained()
     given = learner.measured(model, "given", evaluation_name_share=1.0)
     hidden = learner.measured(model, "hidden", evaluation_name_share=0.0)
-    say("name given", given.figure(split="planted/name_given"))
-    say("name not given", hidden.figure(split="planted/name_hidden"))
+    say("name given", given.figure())
+    say("name not given", hidden.figure())
     more = gain("what the name brings", hidden, given)
     say("what the name brings", more)
     assert more.ci95[0] > 0

@@ -66,6 +66,11 @@ def test_values(name: str, values: tuple[float, ...], kind: str) -> None:
     assert by_name()[name] == Metric(name, values, kind)  # type: ignore[arg-type]
 
 
+def test_names_given_always_or_never_are_no_part_of_their_own() -> None:
+    always = [question("a"), question("b")]
+    assert not [metric.name for metric in summarise(always, GRADES).metrics if "/name_" in metric.name]
+
+
 def test_nothing_is_reported_without_values() -> None:
     names = by_name()
     assert "real/error_match" not in names
