@@ -79,7 +79,9 @@ def _report(arguments: list[str]) -> int:
     if compares:
         return _compare(*folders)
     from lit_reason.report import write_report
+    from lit_reason.report.load import require_run
 
+    require_run(folders[0])
     print(f"report: {display_path(write_report(folders[0]))}")
     return OK
 

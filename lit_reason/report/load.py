@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_reason.charts import Chart, load_charts
+from lit_reason.errors import PlainError
 from lit_reason.files import read_jsonl
 from lit_reason.records import Message
 from lit_reason.results import Results
@@ -50,6 +51,22 @@ class Run:
     examples: list[Example]
     charts: list[Chart]
     notes: list[str]
+
+
+def require_run(folder: Path) -> None:
+    """Raises PlainError, naming the newest run inside if there is one, where no run and no study has written."""
+    if _is_run(folder):
+        return
+    inside = sorted(filter(_is_run, folder.glob("*")), key=lambda path: path.stat().st_mtime)
+    hint = f"; the newest one in it is {inside[-1]}" if inside else ""
+    raise PlainError(f"{folder}: neither a run nor a study{hint}")
+
+
+_SIGNS = ("config.yaml", "environment.json", "metrics.csv", "results.json", "study.yaml")
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _SIGNS)
 
 
 def read_run(run_dir: Path) -> Run:

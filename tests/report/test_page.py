@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from lit_reason import results
+from lit_reason.cli import main
 from lit_reason.files import read_jsonl, write_jsonl_atomic
 from lit_reason.report import write_report
 from lit_reason.results import Results
@@ -149,6 +150,17 @@ def test_any_file_may_be_absent(report: Path, tmp_path: Path, missing: list[str]
         assert "Training loss went from" in text and "nothing was evaluated" in text
     if missing == FILES:
         assert "This run has recorded no figures yet." in text
+
+
+def test_a_folder_without_a_run_gets_no_page(
+    report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path)]) == 2
+    copy_of(report.parent, tmp_path / "run")
+    assert main(["report", str(tmp_path)]) == 2
+    without = f"{tmp_path}: neither a run nor a study"
+    assert capsys.readouterr().err == f"{without}\n{without}; the newest one in it is {tmp_path / 'run'}\n"
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_what_cannot_be_read_is_said(report: Path, tmp_path: Path) -> None:
