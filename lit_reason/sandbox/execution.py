@@ -13,7 +13,7 @@ from typing import Any
 from . import verdict
 from .records import NOT_RUN, CallResult, Limits, Outcome, Program, Status
 from .verdict import Forged, Reply, Testimony
-from .worker import installed_packages
+from .worker import worth_loading
 
 Ask = Callable[[dict[str, Any], bytes], Reply]
 
@@ -99,7 +99,7 @@ class Execution:
             "memory_mb": self._limits.memory_mb,
             "output_bytes": max(0, self._limits.output_bytes - len(self._stdout)),
             "record_bytes": verdict.record_bytes(n_calls, self._limits.result_chars),
-            "warm": sorted(mentioned & installed_packages().keys()),
+            "warm": sorted(mentioned & worth_loading()),
         }
 
     def _payload(self, token: str, calls: tuple[str, ...]) -> dict[str, Any]:

@@ -24,6 +24,14 @@ from .verdict import Reply
 PACKAGES = ("algorithms", "boltons", "labmath", "more_itertools", "mpmath", "networkx", "sympy", "toolz")
 """Pure-Python packages that programs may import beside the standard library, where they are installed."""
 
+STANDARD = (
+    "array", "bisect", "calendar", "cmath", "copy", "csv", "dataclasses", "datetime", "decimal", "enum", "fractions",
+    "functools", "hashlib", "heapq", "io", "itertools", "math", "numbers", "operator", "random", "re", "statistics",
+    "string", "struct", "textwrap", "time", "traceback", "typing", "unicodedata", "zlib",
+)  # fmt: skip
+"""Modules of the standard library that small programs import most. A zygote loads each when a program first names it,
+and later ones find it there; all of them from the start would make every fork slower."""
+
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 60.0  # beyond a program's wall clock before its zygote counts as hung: it may import packages first
 _STOP_SECONDS = 5.0
@@ -105,7 +113,7 @@ class Worker:
             raise
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        environment = {"PYTHONHASHSEED": str(self._hash_seed), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        environment = {"PYTHONHASHSEED": str(self._hash_seed), "LC_ALL": "C.UTF-8", "TZ": "UTC", "LD_BIND_NOW": "1"}
         if "LD_LIBRARY_PATH" in os.environ:  # some interpreters do not find their own library without it
             environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
         # Not -I, which would ignore PYTHONHASHSEED; -s -S -P and an environment of our own are the rest of it.
@@ -153,6 +161,12 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()
+
+
+@functools.cache
+def worth_loading() -> frozenset[str]:
+    """What a zygote loads for all of its programs once the first of them names it."""
+    return frozenset({*STANDARD, *installed_packages()})
 
 
 @functools.cache

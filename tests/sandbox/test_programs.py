@@ -190,6 +190,14 @@ def test_installed_packages_of_the_corpus_import(sandbox: Sandbox) -> None:
     assert outcome.stdout == "[['a', 'b'], ['c']]\n"
 
 
+def test_a_module_of_the_standard_library_is_loaded_once_for_all_programs_that_name_it() -> None:
+    loaded = Program("import sys; print([name in sys.modules for name in ('fractions', 'smtplib')])")
+    with Sandbox(workers=1) as own:
+        assert own.run(loaded).stdout == "[False, False]\n"
+        assert own.run(Program("import fractions\nimport smtplib\nprint(fractions.Fraction(1, 2))")).stdout == "1/2\n"
+        assert own.run(loaded).stdout == "[True, False]\n"
+
+
 def test_map_keeps_order_and_reads_lazily(sandbox: Sandbox) -> None:
     taken = []
 

@@ -7,11 +7,11 @@ program must not break the harness.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` makes enum members of what passes, slow in a fresh child
 import ast
 import json
 import os
 import resource
-import signal
 import sys
 import types
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _RING_AGAIN_SECONDS = 0.05  # a program may swallow one alarm in an `except` of 
 
 _compile, _exec, _len, _repr = compile, exec, len, repr
 _write, _dumps, _literal_eval, _plain = os.write, json.dumps, ast.literal_eval, "".join
-_signal, _setitimer = signal.signal, signal.setitimer
+_handle, _setitimer = _signal.signal, _signal.setitimer
 
 
 def run(program: dict[str, Any]) -> None:
@@ -134,8 +134,8 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
         if armed:
             raise _Timeout
 
-    _signal(signal.SIGALRM, ring)  # again for each call: an earlier one may have replaced the handler
-    _setitimer(signal.ITIMER_REAL, seconds, _RING_AGAIN_SECONDS)
+    _handle(_signal.SIGALRM, ring)  # again for each call: an earlier one may have replaced the handler
+    _setitimer(_signal.ITIMER_REAL, seconds, _RING_AGAIN_SECONDS)
     try:
         return work()
     finally:
@@ -144,7 +144,7 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
 
 
 def _disarm() -> None:
-    _setitimer(signal.ITIMER_REAL, 0)
+    _setitimer(_signal.ITIMER_REAL, 0)
 
 
 def _describe(error: BaseException) -> tuple[str, str]:

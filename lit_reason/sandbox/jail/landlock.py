@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterable
 
-from .linux import ON_LINUX, syscall
+from .linux import ON_LINUX, Call, prepared_syscall, syscall
 
 # The same numbers on every architecture.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -54,7 +54,7 @@ def ruleset(rights: Iterable[tuple[str, int]]) -> int:
         rights: (path, access bits) that stay allowed beneath the path; a path that does not exist is left out.
 
     Returns:
-        A file descriptor for `restrict`. TCP is denied where the kernel can (ABI 4), as are signals to, and abstract
+        A file descriptor for `entrance`. TCP is denied where the kernel can (ABI 4), as are signals to, and abstract
         sockets of, processes outside (ABI 6).
     """
     version = abi()
@@ -66,9 +66,9 @@ def ruleset(rights: Iterable[tuple[str, int]]) -> int:
     return fd
 
 
-def restrict(ruleset_fd: int) -> None:
-    """Enter the ruleset; needs `no_new_privs`. There is no way back."""
-    syscall(_RESTRICT_SELF, ruleset_fd, 0)
+def entrance(ruleset_fd: int) -> Call:
+    """The call that enters the ruleset; needs `no_new_privs`. There is no way back."""
+    return prepared_syscall(_RESTRICT_SELF, ruleset_fd, 0)
 
 
 def _allow(ruleset_fd: int, path: str, access: int) -> None:

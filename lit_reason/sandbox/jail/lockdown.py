@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from . import identity, landlock, seccomp
-from .linux import ON_LINUX, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
+from .linux import ON_LINUX, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, Call, prctl, prepared_prctl
 
 WALLS = ("identity", "rlimits", "landlock", "seccomp")
 
@@ -43,18 +43,20 @@ class Lockdown:
         self._parent = os.getpid()
         self._spare = spare
         self.standing = set(WALLS) - set(without)
+        self._entrances: dict[str, Call] = {}
         rights = _rights(directory, packages)
         if ON_LINUX:
             prctl(PR_SET_NO_NEW_PRIVS, 1)
             prctl(PR_SET_DUMPABLE, 0)  # a crash must not wake the machine's handler of core dumps
+            self._die_with_parent = prepared_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if "rlimits" in self.standing:
             _limit_this_process_too()
         if "landlock" in self.standing and landlock.abi():
-            self._ruleset = landlock.ruleset(rights)
+            self._entrances["landlock"] = landlock.entrance(landlock.ruleset(rights))
         else:
             self.standing.discard("landlock")
         if "seccomp" in self.standing and ON_LINUX and seccomp.supported():
-            self._filter = seccomp.Filter(seccomp.build(platform.machine()))
+            self._entrances["seccomp"] = seccomp.Filter(seccomp.build(platform.machine())).entrance()
         else:
             self.standing.discard("seccomp")
         if "identity" in self.standing and not identity.drop():
@@ -72,17 +74,15 @@ class Lockdown:
 
     def _detach(self) -> None:
         if ON_LINUX:
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            self._die_with_parent()
             if os.getppid() != self._parent:
                 raise ProcessLookupError("the parent died before it could take this process along")
 
     def _enter(self, wall: str, seconds: float, memory_mb: int) -> None:
         if wall == "rlimits":
             limit_resources(seconds, memory_mb)
-        elif wall == "landlock":
-            landlock.restrict(self._ruleset)
-        elif wall == "seccomp":
-            self._filter.install()
+        elif wall in self._entrances:
+            self._entrances[wall]()
 
     def _holes(self) -> set[str]:
         """Enter the walls one by one in a child and try there what each forbids; the walls that let it through."""

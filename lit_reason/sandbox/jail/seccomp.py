@@ -16,7 +16,7 @@ import termios
 from collections.abc import Sequence
 
 from . import syscalls
-from .linux import PR_SET_SECCOMP, prctl
+from .linux import PR_SET_SECCOMP, Call, prepared_prctl
 
 _FILTER_MODE = 2
 _KILL_PROCESS, _ERRNO, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
@@ -59,9 +59,9 @@ class Filter(ctypes.Structure):
     def __init__(self, program: bytes) -> None:
         super().__init__(len(program) // 8, program)
 
-    def install(self) -> None:
-        """Put the filter on this process, for good; needs `no_new_privs`."""
-        prctl(PR_SET_SECCOMP, _FILTER_MODE, ctypes.byref(self))
+    def entrance(self) -> Call:
+        """The call that puts the filter on a process, for good; needs `no_new_privs`."""
+        return prepared_prctl(PR_SET_SECCOMP, _FILTER_MODE, ctypes.byref(self))
 
 
 def _verdicts(machine: str) -> dict[int, list[Instruction]]:

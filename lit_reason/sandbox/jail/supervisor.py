@@ -8,15 +8,14 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DISK_BYTES = 64 << 20
 DISK_FILES = 1000
 _TICK_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(NamedTuple):
     """What a child may take before it is killed. `step_seconds` bounds the time from one line of its records on."""
 
     wall_seconds: float
@@ -131,15 +130,16 @@ class Supervisor:
 
     def _await_exit(self, pid: int, wall: float) -> str:
         """Wait for a child that closed its streams. Usually it ends at once; if it lives on it stays bounded."""
-        parent = select.poll()
-        parent.register(self._parent_fd, 0)
-        pause = 0.0001
+        parent, pause = None, 0.0001
         while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             now = time.monotonic()
             if now >= wall:
                 return "wall"
             if self._too_many_files(now):
                 return "disk"
+            if parent is None:
+                parent = select.poll()
+                parent.register(self._parent_fd, 0)
             if parent.poll(0):
                 return "orphan"
             time.sleep(pause)
@@ -156,8 +156,10 @@ class Supervisor:
 def kill(pid: int) -> None:
     """End the child and its group. Safe until it is reaped: its number cannot have been given away."""
     for end, target in ((os.killpg, pid), (os.kill, pid)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # not yet a group leader, or a zombie already
+        try:
             end(target, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # not yet a group leader, or a zombie already
+            continue
 
 
 def _over_quota() -> bool:

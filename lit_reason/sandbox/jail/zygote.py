@@ -6,12 +6,12 @@ reads. With `Buffer` this keeps every program and its results out of the memory 
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` makes enum members of what passes, slow in a fresh child
 import contextlib
 import gc
 import importlib
 import importlib.util
 import os
-import shutil
 import signal
 import sys
 from importlib.machinery import ModuleSpec
@@ -25,10 +25,6 @@ from .supervisor import Bounds, Supervisor, kill
 REFUSED = 72
 """Exit status of a child that could not enter its walls or read its program."""
 
-# What small programs import most, so that the import costs them nothing.
-_PRELOAD = """array bisect calendar cmath collections.abc copy csv dataclasses datetime decimal enum fractions functools
-hashlib heapq io itertools math numbers operator random re statistics string struct textwrap time traceback typing
-unicodedata zlib"""
 _INT_DIGITS = 100_000
 """Python's own 4,300 fails honest programs; this many digits still convert within a fraction of a second."""
 
@@ -57,8 +53,6 @@ def main() -> NoReturn:
 
 def _prepare_interpreter(packages: dict[str, str]) -> range:
     """Everything that programs find in their interpreter; the descriptors that it needs."""
-    for name in _PRELOAD.split():
-        importlib.import_module(name)
     _leave_no_trace()
     reach = Reach()
     move_library(reach)
@@ -113,7 +107,7 @@ def _child(header: dict[str, Any], requests: int, ends: tuple[int, int], lockdow
     """Read the program, enter the walls, run it; never return."""
     status = REFUSED
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
         os.setsid()
         program = protocol.receive(requests)
         # Both pipe ends lie above 3, where standard streams and the records belong.
@@ -189,9 +183,9 @@ def _leave_no_trace() -> None:
     os.environ.clear()
 
 
-def _warm(packages: list[str]) -> None:
-    """Import trusted packages once, for all later children."""
-    for name in packages:
+def _warm(modules: list[str]) -> None:
+    """Import trusted modules once, for all later children."""
+    for name in modules:
         if name not in sys.modules:
             with contextlib.suppress(Exception):  # the program that asked for it will meet the error itself
                 importlib.import_module(name)
@@ -203,6 +197,12 @@ def _empty() -> None:
     with os.scandir() as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                _remove_tree(entry.path)
             else:
                 os.unlink(entry.path)
+
+
+def _remove_tree(path: str) -> None:
+    import shutil  # brings libraries that every fork would have to copy
+
+    shutil.rmtree(path, ignore_errors=True)
