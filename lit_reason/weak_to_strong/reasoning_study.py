@@ -2,166 +2,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lit_reason.charts import Chart, Series
 from lit_reason.files import read_jsonl
 from lit_reason.results import Figure
-from lit_reason.study_results import (
-    Cell,
-    Claim,
-    FinishedRun,
-    FinishedRuns,
-    StudyResults,
-    Table,
-    not_testable,
-    over_seeds,
-)
+from lit_reason.study_results import Cell, FinishedRun, FinishedRuns, StudyResults, Table, over_seeds
 from lit_reason.weak_to_strong.charts import gap_chart
-from lit_reason.weak_to_strong.metrics import GapRecovered, agreement, gap_recovered
-from lit_reason.weak_to_strong.steps import read_known
+from lit_reason.weak_to_strong.metrics import GapRecovered, gap_recovered, median_gap_recovered
+from lit_reason.weak_to_strong.reasoning_claims import claims, published_tables
+from lit_reason.weak_to_strong.reasoning_labels import label_charts, label_tables
+from lit_reason.weak_to_strong.reasoning_runs import Runs, Variants, answers, right, stage1, stage2
 
-PAPER = "2503.04249, main results and Stage II ablation, as summarised"
-PUBLISHED = [
-    ["Llama-3 8B to 70B, GSM8K", "7.19 %", "98.56 %", "120.50 %"],
-    ["Llama-3 8B to 70B, MATH", "36.17 %", "112.77 %", "121.28 %"],
-    ["Deepseek 7B to 67B, GSM8K", "51.39 %", "83.33 %", "90.04 %"],
-    ["Deepseek 7B to 67B, MATH", "65.85 %", "119.51 %", "126.83 %"],
-]
-
-TRAINING_SETS = {
-    "stage1_rows": "A", "stage2_rows": "A and B", "iterated_rows": "A, B and C", "oracle_rows": "oracle",
-}  # fmt: skip
-"""Runs that select labels, and what they select."""
-
-ABOUT_LABELS = {
-    "share of H2": ("kept share", "rows"),
-    "labels right": ("label accuracy", "rows"),
-    "of those added now": ("label accuracy", "kept now"),
-    "of all voted on": ("label accuracy", "voted on"),
-    "of those discarded": ("label accuracy", "discarded"),
-    "mean difficulty": ("difficulty", "rows"),
-    "difficulty distance from H2": ("difficulty distance from H2", "rows"),
-    "topic distance from H2": ("topic distance from H2", "rows"),
-}
-"""Columns, and the name and split of the figure in each."""
-
-OTHERS = {
-    "continued": "Stage II, continued from S1",
-    "iterated": "Stage II twice",
-    "oracle": "oracle filter (uses gold)",
-}
-
-Runs = list[FinishedRun]
+RESTARTED = "naive", "stage1", "stage2", "iterated", "oracle", "ceiling"
+"""Fits that start from S0; `continued` starts from S1."""
 
 
 def tables(runs: FinishedRuns) -> StudyResults:
-    """Accuracy, PGR and agreement of every variant, what each threshold kept, and the paper's PGRs."""
-    variants = _variants(runs)
-    weak, ceiling = runs.of("weak_answers"), runs.of("ceiling_answers")
-    gaps = {label: _gap(label, weak, found, ceiling) for label, found in variants.items()}
-    known = [read_known(run.path / "test.jsonl") for run in runs.of("questions")]
-    rows: list[list[Cell]] = [["weak supervisor", _accuracy("weak", weak), None, "", None]]
-    for label, found in variants.items():
-        figure, note = gaps[label]
-        same = [_agreement(a, b, k) for a, b, k in zip(found, weak, known, strict=True)]
-        wrong = over_seeds(f"agreement with wrong answers, {label}", "test", "", same)
-        rows.append([label, _accuracy(label, found), figure, note, wrong])
-    rows.append(["ceiling, gold labels", _accuracy("ceiling", ceiling), None, "", None])
-    shown = {label: figure for label, (figure, _) in gaps.items() if figure is not None}
-    columns = ["variant", "test accuracy", "PGR", "", "repeats the supervisor's wrong answers"]
+    """Accuracy, PGR and agreement of every variant, what each threshold kept, the overfitting curve, where every fit
+    started, and the paper's figures beside ours."""
+    variants = Variants(runs)
+    gaps = {label: _gap(label, variants.weak, found, variants.ceiling) for label, found in variants.students.items()}
+    figures = {label: figure for label, (figure, _) in gaps.items()}
+    accuracy = {label: _accuracy(label, found) for label, found in variants.students.items()}
+    shown = {label: figure for label, figure in figures.items() if figure is not None}
+    charts = [*label_charts(runs), _threshold_chart(variants, accuracy), *_epoch_charts(runs, variants)]
     return StudyResults(
-        [Table("Every variant", columns, rows, "Greedy answers; PGR's interval resamples test questions."),
-         _labels(runs), Table("PGR in the paper", ["", "naive", "Stage I", "Stage II"], PUBLISHED, PAPER)],
-        [_filter_chart(runs), *([gap_chart(shown)] if shown else [])],
-        _claims(gaps),
+        [_variant_table(variants, gaps, accuracy), *published_tables(figures, accuracy), *label_tables(runs),
+         *_epoch_tables(runs, variants), _start_table(runs)],
+        [*([gap_chart(shown)] if shown else []), *charts],
+        claims(runs, figures),
     )  # fmt: skip
 
 
-def _variants(runs: FinishedRuns) -> dict[str, Runs]:
-    found: dict[str, Runs] = {}
-    for run in runs.of("stage1_answers"):
-        tau = run.variables["tau"]
-        found.setdefault("naive (tau 0)" if tau == 0 else f"Stage I, tau {tau:g}", []).append(run)
-    for run in runs.of("stage2_answers"):
-        kind = "" if run.variables["stage2"] == "filtered" else ", unfiltered"
-        found.setdefault(f"Stage II, tau {run.variables['tau']:g}{kind}", []).append(run)
-    for name, label in OTHERS.items():
-        found[label] = runs.of(f"{name}_answers")
-    return {label: several for label, several in found.items() if several}
+def _variant_table(
+    variants: Variants, gaps: Mapping[str, tuple[Figure | None, str]], accuracy: Mapping[str, Figure]
+) -> Table:
+    rows: list[list[Cell]] = [["weak supervisor", _accuracy("weak", variants.weak), *[None] * 6]]
+    for label, (figure, note) in gaps.items():
+        same = [
+            _same(variants, label, "test", "supervisor right"), _same(variants, label, "test", "supervisor wrong"),
+            _same(variants, label, "H2", "supervisor wrong"),
+        ]  # fmt: skip
+        rows.append([label, accuracy[label], figure, _median(variants, label), *same, note])
+    rows.append(["ceiling, gold labels", _accuracy("ceiling", variants.ceiling), *[None] * 6])
+    columns = ["variant", "test accuracy", "PGR", "median PGR", "the supervisor's right answers repeated",
+               "its wrong answers repeated", "its wrong labels of H2 repeated", ""]  # fmt: skip
+    n = len(variants.weak)
+    note = f"Greedy answers. Intervals are Student's t over {n} seeds." if n > 1 else (
+        "Greedy answers. One seed: intervals resample test questions and leave out what another seed would change."
+    )  # fmt: skip
+    return Table("Every variant", columns, rows, note)
 
 
-def _labels(runs: FinishedRuns) -> Table:
-    rows: list[list[Cell]] = []
-    for name, stage in TRAINING_SETS.items():
-        for variables in _different(runs.of(name)):
-            found = runs.of(name, **variables)
-            about = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in variables.values())
-            label = f"{stage} {about}".strip()
-            rows.append([label, *[_over(found, *figure, label) for figure in ABOUT_LABELS.values()]])
-    return Table("Labels", ["training set", *ABOUT_LABELS], rows, "Distances are total variation.")
-
-
-def _filter_chart(runs: FinishedRuns) -> Chart:
-    series = []
-    taus = sorted({run.variables["tau"] for run in runs.of("stage1_rows")})
-    for figure, name in (("kept share", "kept"), ("label accuracy", "label accuracy")):
-        figures = [_over(runs.of("stage1_rows", tau=tau), figure, "rows", f"tau {tau:g}") for tau in taus]
-        series.append(Series.of_figures(name, taus, [f for f in figures if f is not None]))
-    return Chart("lines", "What each threshold keeps", "tau", "share", series, "share")
-
-
-def _claims(gaps: dict[str, tuple[Figure | None, str]]) -> list[Claim]:
-    best = {
-        stage: max((f.value for label, (f, _) in gaps.items() if f and label.startswith(stage)), default=None)
-        for stage in ("naive", "Stage I,", "Stage II,")
-    }
-    found = ", ".join(f"{stage.strip(',')} {value:.0%}" for stage, value in best.items() if value is not None)
-    reason = f"the best thresholds were chosen on the test, so no interval is honest; PGR here: {found or 'undefined'}"
-    text = "Stage I recovers more than naive training, Stage II more than Stage I"
-    return [not_testable(text, PAPER, "see table", reason)]
+def _same(variants: Variants, label: str, split: Any, part: str) -> Figure | None:
+    found = [same[part] for same in variants.same_as_weak(label, split) if part in same]
+    return over_seeds(f"repeats where the {part}, {label}", split, "", found) if found else None
 
 
 def _gap(label: str, weak: Runs, student: Runs, ceiling: Runs) -> tuple[Figure | None, str]:
-    gaps = [gap_recovered(*map(_right, three)) for three in zip(weak, student, ceiling, strict=True)]
+    gaps = [gap_recovered(*map(right, three)) for three in zip(weak, student, ceiling, strict=True)]
     figures = [_gap_figure(label, gap, run) for gap, run in zip(gaps, student, strict=True) if gap.value is not None]
-    note = "; ".join(dict.fromkeys(gap.note for gap in gaps if gap.note))
-    return (over_seeds(f"PGR, {label}", "test", "", figures) if figures else None), note
+    notes = [f"seed {run.variables['seed']}: {gap.note}" for gap, run in zip(gaps, student, strict=True) if gap.note]
+    return (over_seeds(f"PGR, {label}", "test", "", figures) if figures else None), "; ".join(notes)
 
 
 def _gap_figure(label: str, gap: GapRecovered, run: FinishedRun) -> Figure:
-    n = len(_right(run))
     seeds = [run.variables["seed"]]
     method = "paired bootstrap" if gap.ci95 else None
     kind: Any = "mean" if gap.ci95 else "value"
-    return Figure(f"PGR, {label}", "test", "", float(gap.value or 0.0), n, gap.ci95, method, seeds, kind)
+    return Figure(f"PGR, {label}", "test", "", float(gap.value or 0.0), len(right(run)), gap.ci95, method, seeds, kind)
 
 
-def _accuracy(label: str, found: Runs) -> Figure:
+def _median(variants: Variants, label: str) -> float | None:
+    three = zip(variants.weak, variants.students[label], variants.ceiling, strict=True)
+    rows = [tuple(run.figure("accuracy", "test").value for run in runs) for runs in three]
+    found = median_gap_recovered((weak, student, ceiling) for weak, student, ceiling in rows)
+    return None if found is None else round(found, 3)
+
+
+def _accuracy(label: str, found: Sequence[FinishedRun]) -> Figure:
     return over_seeds(f"accuracy, {label}", "test", "", [run.figure("accuracy", "test", "") for run in found])
 
 
-def _agreement(student: FinishedRun, weak: FinishedRun, known: dict[str, Any]) -> Figure:
-    gold = {id: each.gold for id, each in known.items()}
-    return agreement(_given(student), _given(weak), gold, "test", "")[-1]
+def _threshold_chart(variants: Variants, accuracy: Mapping[str, Figure]) -> Chart:
+    taus = [run.variables["tau"] for run in variants.runs.of("stage1_answers")]
+    names = {"Stage I": stage1, "Stage II": stage2, "Stage II, unfiltered": lambda tau: stage2(tau, unfiltered=True)}
+    series = []
+    for name, label in names.items():
+        there = {tau: accuracy[label(tau)] for tau in sorted(set(taus)) if label(tau) in accuracy}
+        if there:
+            series.append(Series.of_figures(name, list(there), list(there.values())))
+    for name, found in (("weak", variants.weak), ("ceiling", variants.ceiling)):
+        flat = _accuracy(name, found)
+        series.append(Series.of_figures(name, sorted(set(taus)), [flat] * len(set(taus))))
+    return Chart("lines", "Test accuracy by threshold", "tau", "accuracy", series, "share")
 
 
-def _given(run: FinishedRun) -> dict[str, str | None]:
-    return {row["id"]: row["answer"] for _, row in read_jsonl(run.path / "answers.jsonl")}
+def _epoch_charts(runs: FinishedRuns, variants: Variants) -> list[Chart]:
+    curves = [_curve(run, weak, h2) for run, weak, h2 in
+              zip(runs.of("naive"), variants.weak, variants.h2, strict=False)]  # fmt: skip
+    if not curves or not all(curves):
+        return []
+    epochs = list(range(1, min(len(curve["accuracy"]) for curve in curves) + 1))
+    series = []
+    for name in curves[0]:
+        values = [[curve[name][epoch - 1] for curve in curves] for epoch in epochs]
+        means = [sum(several) / len(several) for several in values]
+        series.append(Series(name, epochs, means, [min(v) for v in values], [max(v) for v in values]))
+    note = "Naive training, means over seeds with their range."
+    return [Chart("lines", "Overfitting curve", "epochs", "share", series, "share", note=note)]
 
 
-def _right(run: FinishedRun) -> list[bool]:
-    rows = sorted((row["id"], row["right"]) for _, row in read_jsonl(run.path / "answers.jsonl"))
-    return [right for _, right in rows]
+def _epoch_tables(runs: FinishedRuns, variants: Variants) -> list[Table]:
+    rows: list[list[Cell]] = []
+    for run, weak, h2 in zip(runs.of("naive"), variants.weak, variants.h2, strict=False):
+        curve = _curve(run, weak, h2)
+        if curve:
+            found = curve["accuracy"]
+            best = max(range(len(found)), key=found.__getitem__)
+            rows.append([run.variables["seed"], best + 1, found[best], len(found), found[-1]])
+    columns = ["seed", "best epoch", "its accuracy", "last epoch", "its accuracy"]
+    note = "The best epoch is chosen by gold test labels: what early stopping could give at most, and no method."
+    return [Table("Naive training, best and last epoch", columns, rows, note)] if rows else []
 
 
-def _over(found: Runs, name: str, split: str, label: str) -> Figure | None:
-    figures = [figure for run in found if (figure := run.results.get(name, split, "")) is not None]
-    return over_seeds(f"{name}, {label}", split, "", figures) if figures else None
+def _curve(run: FinishedRun, weak: FinishedRun, h2: Mapping[str, Any]) -> dict[str, list[float]]:
+    """By epoch the accuracy on the test, and how many of the supervisor's right and wrong labels are reproduced."""
+    labels, found = answers(weak, "votes.jsonl"), dict[str, list[float]]()
+    for test in sorted((run.path / "epochs").glob("test-*.jsonl")):
+        graded = [bool(row["right"]) for _, row in read_jsonl(test)]
+        given = answers(run, f"epochs/{test.name.replace('test', 'h2')}")
+        found.setdefault("accuracy", []).append(sum(graded) / len(graded))
+        for name, is_right in (("right labels reproduced", True), ("wrong labels reproduced", False)):
+            same = [given[id] == labels[id] for id in h2 if labels[id] and (labels[id] == h2[id].gold) == is_right]
+            found.setdefault(name, []).append(sum(same) / max(1, len(same)))
+    return found
 
 
-def _different(found: Sequence[FinishedRun]) -> list[dict[str, Any]]:
-    """The values of the variables but the seed, in order of appearance."""
-    several = [{k: v for k, v in run.variables.items() if k != "seed"} for run in found]
-    return [each for i, each in enumerate(several) if each not in several[:i]]
+def _start_table(runs: FinishedRuns) -> Table:
+    """Whether each fit began with exactly the weights that S0 ended with, by hash."""
+    initial = {_weights(run)["end"] for run in runs.of("initial")}
+    rows: list[list[Cell]] = []
+    for name in (*RESTARTED, "continued"):
+        starts = [_weights(run)["start"] for run in runs.of(name)]
+        if starts:
+            rows.append([name, len(starts), sum(start in initial for start in starts)])
+    note = "Hashes of all weights, at the start of a fit and at the end of S0's."
+    return Table("Restarts", ["fit", "fits", "start from S0, to the bit"], rows, note)
+
+
+def _weights(run: FinishedRun) -> dict[str, str]:
+    found: dict[str, str] = json.loads((run.path / "weights.json").read_bytes())
+    return found

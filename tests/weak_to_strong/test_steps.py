@@ -15,7 +15,9 @@ from lit_reason.records import Question, Sample
 from lit_reason.results import Results
 from lit_reason.sampling.protocol import SamplingSettings, missing
 from lit_reason.sampling.replay import ReplaySampler
-from lit_reason.weak_to_strong.steps import make_questions, read_questions, select, votes_of
+from lit_reason.weak_to_strong.asking import Asker
+from lit_reason.weak_to_strong.question_files import read_questions
+from lit_reason.weak_to_strong.steps import make_initial, make_questions, select
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
 
@@ -42,12 +44,13 @@ def hash_of(id: str) -> int:
 
 @pytest.fixture
 def made(tmp_path) -> Path:
-    make_questions(tmp_path / "q", n_h1=20, n_h2=24, n_test=8, n_initial=8, max_steps=3)
+    make_initial(tmp_path / "q", n=8)
+    make_questions(tmp_path / "q", str(tmp_path / "q" / "initial.jsonl"), n_h1=20, n_h2=24, n_test=8, max_steps=3)
     return tmp_path / "q"
 
 
 def write_votes(folder: Path, questions: list[Question], sampler: Counted, seed: int = 0) -> Path:
-    votes = votes_of(folder, sampler, TextGrader(), questions, SamplingSettings(n=4, temperature=1.0, seed=seed))
+    votes = Asker(folder, sampler, TextGrader()).votes(questions, SamplingSettings(n=4, temperature=1.0, seed=seed))
     path = folder / "votes.jsonl"
     write_jsonl_atomic(path, [vars(vote) for vote in votes])
     return path
@@ -60,6 +63,17 @@ def test_splits_share_neither_id_nor_text(made):
     ids = [row["id"] for name in ("h1", "h2", "test") for row in rows[name]]
     assert len(set(texts)) == len(texts) and len(set(ids)) == len(ids)
     assert all("gold" not in row for row in rows["h2"])
+
+
+def test_what_the_base_models_have_seen_is_not_asked(tmp_path):
+    make_initial(tmp_path / "all", n=290, topics=("mixed",), min_steps=1, max_steps=2, seed=1)
+    make_questions(tmp_path / "q", str(tmp_path / "all" / "initial.jsonl"), n_h1=50, n_h2=50, n_test=50,
+                   topics=("mixed",), min_steps=1, max_steps=1)  # fmt: skip
+    seen = {row["prompt"] for _, row in read_jsonl(tmp_path / "all" / "initial.jsonl")}
+    asked = [row["question"] for name in ("h2", "test") for _, row in read_jsonl(tmp_path / "q" / f"{name}.jsonl")]
+    dropped = Results.load(tmp_path / "q").dropped["questions that the base models have seen"]
+    rows = [row for _, row in read_jsonl(tmp_path / "q" / "h1.jsonl")]
+    assert not seen & set(asked) and dropped == 150 - len(asked) - len(rows) > 20
 
 
 def test_garbage_gold_changes_reports_only(made, tmp_path):
@@ -149,6 +163,6 @@ def test_others_generations_are_filtered(made, tmp_path):
         for q in questions for i in range(4)
     ])  # fmt: skip
     made_pool = import_jsonl(file, tmp_path / "pools", "somebody", "stored")
-    votes = votes_of(tmp_path / "v", ReplaySampler(made_pool.pool), TextGrader(), questions,
-                     SamplingSettings(n=4, temperature=1.0))  # fmt: skip
+    asker = Asker(tmp_path / "v", ReplaySampler(made_pool.pool), TextGrader())
+    votes = asker.votes(questions, SamplingSettings(n=4, temperature=1.0))
     assert [(vote.answer, vote.confidence) for vote in votes] == [("0", 0.75)] * 3

@@ -1,0 +1,109 @@
+"""What 2503.04249 says of two stages, each statement beside what was measured here at one threshold set beforehand."""
+
+from __future__ import annotations
+
+from lit_reason.results import Figure
+from lit_reason.study_results import Cell, Claim, FinishedRuns, Table, judged, not_testable
+from lit_reason.weak_to_strong.reasoning_runs import (
+    NAIVE,
+    OTHERS,
+    TAU,
+    Runs,
+    Variants,
+    change,
+    figures,
+    stage1,
+    stage2,
+)
+
+PAPER = "2503.04249, as summarised"
+PUBLISHED = [
+    ["Llama-3 8B to 70B, GSM8K", "7.19 %", "98.56 %", "120.50 %"],
+    ["Llama-3 8B to 70B, MATH", "36.17 %", "112.77 %", "121.28 %"],
+    ["Deepseek 7B to 67B, GSM8K", "51.39 %", "83.33 %", "90.04 %"],
+    ["Deepseek 7B to 67B, MATH", "65.85 %", "119.51 %", "126.83 %"],
+]
+ABLATION = {0.5: ("78.99", "80.89", "78.31"), 0.6: ("80.07", "81.50", "78.84"), 0.7: ("80.28", "81.19", "80.28"),
+            0.8: ("80.06", "80.74", "79.59")}  # fmt: skip
+"""Llama-3, GSM8K accuracy by tau: Stage I, Stage II filtered and unfiltered."""
+
+HARD_TOPIC = "mixed"
+"""The topic whose chains a weak model gets wrong more often, by construction: it needs all three operations."""
+
+
+def published_tables(gaps: dict[str, Figure | None], accuracy: dict[str, Figure]) -> list[Table]:
+    """The paper's two tables, each with ours in it."""
+    ours: list[Cell] = [f"here, tau {TAU:g}", *[gaps.get(name) for name in (NAIVE, stage1(TAU), stage2(TAU))]]
+    rows: list[list[Cell]] = []
+    for tau, paper in ABLATION.items():
+        mine = [accuracy.get(name) for name in (stage1(tau), stage2(tau), stage2(tau, unfiltered=True))]
+        rows.append([tau, *paper, *mine])
+    columns = ["tau", "paper, Stage I", "filtered", "unfiltered", "here, Stage I", "filtered", "unfiltered"]
+    return [
+        Table("PGR in the paper and here", ["", "naive", "Stage I", "Stage II"], [*PUBLISHED, ours], PAPER),
+        Table("The filter of Stage II, in the paper and here", columns, rows,
+              f"{PAPER}: Llama-3 on GSM8K, accuracy in per cent. Stage II was made here at some thresholds only."),
+    ]  # fmt: skip
+
+
+def claims(runs: FinishedRuns, gaps: dict[str, Figure | None]) -> list[Claim]:
+    """All of them, in the paper's order."""
+    variants = Variants(runs)
+    first, second, whole = stage1(TAU), stage2(TAU), gaps.get(stage2(TAU))
+    gain = variants.gain
+    found = [
+        _judged("Stage I is better than naive training", "75.20 to 80.07 (Llama-3, GSM8K)",
+                gain("Stage I over naive", NAIVE, first), 0),
+        _judged("Stage II is better than Stage I", "80.07 to 81.50 (Llama-3, GSM8K)",
+                gain("Stage II over Stage I", first, second), 0),
+        _judged("Stage II needs its filter", "78.84 without, 81.50 with (Llama-3, GSM8K)",
+                gain("Stage II filtered over unfiltered", stage2(TAU, unfiltered=True), second), 0),
+        _judged("Another round of Stage II helps again", "PGR 126.83 to 134.15 % (Deepseek, MATH)",
+                gain("another round", second, OTHERS["iterated"]), 0),
+        _judged("Stage II recovers more than the whole gap", "PGR 120.50, 121.28, 126.83 %; 90.04 % in one series",
+                whole, 1),
+        *_label_claims(runs), _overfitting_claim(variants),
+    ]  # fmt: skip
+    return found
+
+
+def _label_claims(runs: FinishedRuns) -> list[Claim]:
+    strict, usual = runs.of("stage1_rows", tau=0.8), runs.of("stage1_rows", tau=TAU)
+    union = runs.of("stage2_rows", tau=TAU, stage2="filtered")
+    topic = f"topic {HARD_TOPIC}"
+
+    def changed(text: str, before: tuple[Runs, str, str], after: tuple[Runs, str, str]) -> Figure | None:
+        return change(text, figures(*before), figures(*after)) if len(before[0]) == len(after[0]) else None
+
+    return [
+        _judged("A higher threshold leaves easier questions", "mean MATH level 3.48 to 2.66", changed(
+            "difficulty of A, tau .8, against H2", (strict, "difficulty", "voted on"), (strict, "difficulty", "rows")),
+            below=0),
+        _judged("A higher threshold takes a topic away", "a topic's share 10.79 to 4.31 %", changed(
+            f"share of {HARD_TOPIC} in A, tau .8, against H2", (strict, "share", f"voted on/{topic}"),
+            (strict, "share", f"rows/{topic}")), below=0),
+        _judged("Stage II gives hard questions back", "histograms", changed(
+            "difficulty distance from H2, A and B against A", (usual, "difficulty distance from H2", "rows"),
+            (union, "difficulty distance from H2", "rows")), below=0),
+        _judged("The strong model labels discarded questions better than the weak one", "Stage II's premise", changed(
+            "labels right on discarded questions, S1 against W", (usual, "label accuracy", "discarded"),
+            (union, "label accuracy", "voted on")), 0),
+        _judged("Its confidence filters its labels", "Stage II's filter", changed(
+            "labels right on discarded questions, kept against all of S1's", (union, "label accuracy", "voted on"),
+            (union, "label accuracy", "kept now")), 0),
+    ]  # fmt: skip
+
+
+def _overfitting_claim(variants: Variants) -> Claim:
+    repeated = [[same.get("supervisor wrong") for same in variants.same_as_weak(name, "H2")]
+                for name in (stage1(TAU), NAIVE)]  # fmt: skip
+    figure = change("wrong labels repeated, naive against Stage I", *repeated) if all(repeated) else None
+    return _judged("Naive training repeats more of the supervisor's mistakes", "the argument of both papers", figure, 0)
+
+
+def _judged(
+    text: str, published: str, figure: Figure | None, above: float | None = None, below: float | None = None
+) -> Claim:
+    if figure is None:
+        return not_testable(text, PAPER, published, "The runs that it needs are not in this form of the study.")
+    return judged(text, PAPER, published, figure, above=above, below=below)
