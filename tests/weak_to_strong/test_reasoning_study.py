@@ -1,0 +1,94 @@
+"""The reasoning study's tables over models that are dice: check G, PGR by hand, and proofs of restarts."""
+
+from __future__ import annotations
+
+import pytest
+
+from lit_reason.study_results import StudyRecord
+from lit_reason.weak_to_strong.reasoning_runs import NAIVE, Variants
+from lit_reason.weak_to_strong.reasoning_study import tables
+from tests.weak_to_strong.simulated import Simulated
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return tables(Simulated(tmp_path_factory.mktemp("study")).runs)
+
+
+def table(found, title):
+    return next(each for each in found.tables if each.title == title)
+
+
+def rows_of(found, title):
+    return {row[0]: row for row in table(found, title).rows}
+
+
+def claim(found, text):
+    return next(each for each in found.claims if each.text.startswith(text))
+
+
+def test_gaps_are_those_of_the_formula(found):
+    rows = rows_of(found, "Every variant")
+    wanted = {NAIVE: 0.125, "Stage I, tau 0.6": 0.5, "Stage II, tau 0.6": 0.75, "oracle filter (uses gold)": 0.875}
+    assert {name: rows[name][2].value for name in wanted} == pytest.approx(wanted)
+    assert {name: rows[name][3] for name in wanted} == pytest.approx(wanted)  # the median too: all seeds are equal
+    ours = table(found, "PGR in the paper and here").rows[-1]
+    assert [cell.value for cell in ours[1:]] == pytest.approx([0.125, 0.5, 0.75])
+
+
+def test_stage_two_labels_better_and_gives_hard_questions_back(found):
+    """Check G: acc(B) > acc(S1 on D) > acc(W on D), and A with B is nearer to H2 than A."""
+    rows = rows_of(found, "Labels")
+    columns = table(found, "Labels").columns
+    first, second = rows["A, tau 0.6"], rows["A and B, tau 0.6, filtered"]
+    weak_on_d = first[columns.index("of those discarded")].value
+    strong_on_d, b = (second[columns.index(name)].value for name in ("of all voted on", "of those added now"))
+    assert b > strong_on_d + 0.005 and strong_on_d > weak_on_d + 0.2
+    for name in ("difficulty distance from H2", "topic distance from H2"):
+        assert second[columns.index(name)].value < first[columns.index(name)].value - 0.02
+    for text in ("The strong model labels", "Stage II gives hard", "A higher threshold leaves", "A higher threshold takes"):
+        assert claim(found, text).verdict == "replicated", text
+
+
+def test_claims_follow_the_test_answers(found):
+    verdicts = {each.text: each.verdict for each in found.claims}
+    assert verdicts["Stage I is better than naive training"] == "replicated"
+    assert verdicts["Stage II needs its filter"] == "not replicated"  # equal accuracies
+    assert verdicts["Stage II recovers more than the whole gap"] == "not replicated"
+
+
+def test_a_fit_from_other_weights_shows(found, tmp_path):
+    rows = {row[0]: row[1:] for row in table(found, "Restarts").rows}
+    assert rows["stage2"] == [12, 12] and rows["iterated"] == [3, 3] and rows["continued"] == [3, 0]
+    broken = tables(Simulated(tmp_path, starts={"stage2": "s1"}, seeds=(0,)).runs)
+    assert {row[0]: row[1:] for row in table(broken, "Restarts").rows}["stage2"] == [4, 0]
+
+
+def test_where_the_ceiling_is_not_above_the_weak_model_there_is_no_gap(tmp_path):
+    found = tables(Simulated(tmp_path, accuracy={"ceiling": 0.5}, seeds=(0,)).runs)
+    row = rows_of(found, "Every variant")[NAIVE]
+    assert row[2] is None and "ceiling is not above" in row[-1]
+    assert claim(found, "Stage II recovers more than").verdict == "not testable here"
+
+
+def test_the_overfitting_curve_has_its_best_epoch(found):
+    assert table(found, "Naive training, best and last epoch").rows[0] == [0, 1, 0.7, 2, 0.6]
+    chart = next(each for each in found.charts if each.title == "Overfitting curve")
+    curves = {series.name: series.y for series in chart.series}
+    assert curves["right labels reproduced"] == [1, 1] and curves["wrong labels reproduced"] == [0, 0]
+
+
+def test_confidence_is_worth_more_the_higher_it_is(found):
+    series = next(each for each in found.charts if each.title.startswith("What the supervisor's")).series[0]
+    assert series.y[-1] > 0.99 > 0.7 > series.y[series.x.index(0.4)]
+
+
+def test_a_student_that_is_always_right_repeats_no_wrong_label(tmp_path):
+    variants = Variants(Simulated(tmp_path, seeds=(0,)).runs)
+    same = variants.same_as_weak("Stage I, tau 0.6", "H2")[0]
+    assert same["supervisor right"].value == 1 and same["supervisor wrong"].value == 0
+
+
+def test_the_record_survives_its_file(found, tmp_path):
+    StudyRecord("s", "t", "p", found).save(tmp_path)
+    assert StudyRecord.load(tmp_path).results.claims == list(found.claims)
