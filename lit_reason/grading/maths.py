@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
+from lit_reason.grading.abstention import abstains, is_talk
 from lit_reason.grading.equality import equal
-from lit_reason.grading.extraction import Look, find_answer
+from lit_reason.grading.extraction import Found, Look, find_answer
 from lit_reason.grading.forms import read_form
 from lit_reason.grading.verdict import Verdict, grade_in_processes, judged, unparsed
 from lit_reason.grading.workers import Workers
@@ -19,7 +20,8 @@ class MathGrader:
     r"""Compares the last `\boxed{...}`, or what "the answer is" says, with the gold answer.
 
     `answer_key` is the canonical form: `18` for 18, 18.0 and \frac{36}{2}; percentages keep their sign (`50%`), because
-    they may be meant as 0.5 or as 50, and are right for either. Parsing and comparing run in processes that are killed
+    they may be meant as 0.5 or as 50, and are right for either. "I do not know" and its like are no answers, unless the
+    gold answer is one of them. Parsing and comparing run in processes that are killed
     when they take too long.
 
     Args:
@@ -44,8 +46,8 @@ class MathGrader:
 
     @property
     def name(self) -> str:
-        """`maths@1`; where answers are looked for is part of the name, unless it is the default."""
-        return "maths@1" + ("" if self.look == "stated" else f"+{self.look}")
+        """`maths@2`; where answers are looked for is part of the name, unless it is the default."""
+        return "maths@2" + ("" if self.look == "stated" else f"+{self.look}")
 
     def grade_all(self, pairs: Iterable[tuple[Question, Sample]]) -> Iterator[Grade]:
         """Yield one grade for each pair, in order; an answer that hangs costs its own time only."""
@@ -72,6 +74,8 @@ def grade_answer(item: Item) -> Verdict:
         return unparsed("no_answer")
     if found.cut:
         return unparsed("cut", found)
+    if _gives_none(found, item.gold):
+        return unparsed("no_answer", found)
     answer = read_form(found.text)
     if answer is None:
         return unparsed("unreadable", found)
@@ -79,3 +83,10 @@ def grade_answer(item: Item) -> Verdict:
     right = None if gold is None else equal(gold, answer)
     why_not = "no_gold" if item.gold is None else "gold_unreadable"
     return judged(right, found.text.strip(), answer.key, why_not, where=found.where)
+
+
+def _gives_none(found: Found, gold: str | None) -> bool:
+    """Whether the place of the answer holds none. "Cannot be determined" is one where the gold answer says so."""
+    if abstains(found.text):
+        return gold is None or not abstains(gold)
+    return found.where == "whole" and is_talk(found.text)
