@@ -211,15 +211,19 @@ class CausalLanguageModel(LightningModule):
 
         Args:
             batch_size: rows decoded together.
-            merge_adapter: merge a LoRA adapter into a copy of the base weights meanwhile, which is faster.
+            merge_adapter: merge a LoRA adapter into a copy of the base weights meanwhile, which is faster. The fast
+                decoder merges into its own copies in any case, and only there.
         """
+        from lit_reason.sampling.fast.weights import why_unsupported
+
         whole = self.whole()  # once: where weights are sharded, all of them are gathered for it
         weights = self._identity(whole)
-        merged = merged_adapter(whole.model) if merge_adapter else nullcontext()
+        is_fast = why_unsupported(whole.model) is None
+        merged = merged_adapter(whole.model) if merge_adapter and not is_fast else nullcontext()
         with isolate_rng(), self._generating(whole) as model, merged:
             identity = {
                 "model": weights,
-                "adapter": "merged" if merge_adapter else "apart",
+                "adapter": "merged" if merge_adapter or is_fast else "apart",
                 "dtype": str(model.dtype),
                 "precision": str(self.trainer.precision),
             }

@@ -19,7 +19,7 @@ HOLD_SECONDS = 1.0
 
 class FastSampler(ModelSampler):
     """Samples from a model for which `why_unsupported` has no reason, adapters merged into copies; the model is read
-    once a call and never changed. Samples are yielded as they are finished, those of about a second in one list.
+    at the first call and never changed: once its weights have changed, make a new sampler. Samples are yielded as they are finished, those of about a second in one list.
 
     Attributes:
         n_prefilled: prompt tokens that went through the model in all calls so far.
@@ -27,6 +27,7 @@ class FastSampler(ModelSampler):
 
     usual_batch_tokens = 98_304
     n_prefilled = 0
+    _decoder: Decoder | None = None
 
     def _ended(self, rows: list[Row], settings: SamplingSettings, ends: Ends, job: SamplingJob) -> Iterator[list[Row]]:
         """Rows as they end. Modes of torch are set within a step only: the caller's stay its own while it has them."""
@@ -47,8 +48,9 @@ class FastSampler(ModelSampler):
 
     @torch.inference_mode()
     def _schedule(self, rows: list[Row], settings: SamplingSettings, ends: Ends) -> Schedule:
-        decoder = Decoder(read_weights(self.model))
-        return Schedule(decoder, rows, settings, ends, self.batch_size, self.batch_tokens)
+        if self._decoder is None:
+            self._decoder = Decoder(read_weights(self.model))
+        return Schedule(self._decoder, rows, settings, ends, self.batch_size, self.batch_tokens)
 
     @torch.inference_mode()
     def _advance(self, schedule: Schedule) -> bool:
