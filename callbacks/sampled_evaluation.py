@@ -91,7 +91,8 @@ class SampledEvaluation(Callback):
         rules: what is compared; null for every rule that the samples allow.
         cues: words by which a chain turns on itself, counted in any case.
         batch_size: answers generated at once.
-        merge_adapter: merge a LoRA adapter into a copy of the base weights while sampling; the fast decoder always does.
+        merge_adapter: merge a LoRA adapter into a copy of the base weights while sampling, as the fast decoder always
+            does.
         pools: folder of the sample pools.
         n_examples: answers that the report shows.
     """

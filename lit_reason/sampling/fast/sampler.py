@@ -18,8 +18,9 @@ HOLD_SECONDS = 1.0
 
 
 class FastSampler(ModelSampler):
-    """Samples from a model for which `why_unsupported` has no reason, adapters merged into copies; the model is read
-    at the first call and never changed: once its weights have changed, make a new sampler. Samples are yielded as they are finished, those of about a second in one list.
+    """Samples from a model for which `why_unsupported` has no reason, adapters merged into copies. The model is read at
+    the first call and never changed: once its weights have changed, make a new sampler. Samples are yielded as they
+    are finished, those of about a second in one list.
 
     Attributes:
         n_prefilled: prompt tokens that went through the model in all calls so far.

@@ -1,10 +1,10 @@
 """A decoder's weights as the loop wants them, read from a transformers model, with or without peft adapters.
 
 What is fused (queries, keys and values; gate and up), has an adapter to be merged or is laid out for the processor is
-copied, everything else is a view. For 135M parameters in bfloat16 the copies take 270 MB on CPU while a sampler lives, and
-140 MB (210 MB with adapters on all layers) elsewhere. Views alone would be slower: separate products for queries, keys
-and values are too narrow, and an adapter's own small products take longer than its base's. The model itself is never
-changed, so it may be under training, and merging never has to be undone.
+copied, everything else is a view. For 135M parameters in bfloat16 the copies take 270 MB on CPU for as long as a
+sampler lives, and 140 MB (210 MB with adapters on all layers) elsewhere. Views alone would be slower: separate products
+for queries, keys and values are too narrow, and an adapter's own small products take longer than its base's. The model
+itself is never changed, so it may be under training, and merging never has to be undone.
 """
 
 from __future__ import annotations
