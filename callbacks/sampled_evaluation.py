@@ -43,7 +43,7 @@ class NothingToCompare(PlainError, ValueError):
 class Answering(Protocol):
     """What the evaluation needs of a module: `CausalLanguageModel` and `SamplerModule` have it."""
 
-    def sampling(self, batch_size: int, merge_adapter: bool) -> Any:
+    def sampling(self, batch_size: int, merge_adapter: bool, max_total_tokens: int | None) -> Any:
         """A context that gives a function from a chat template (None for the module's own) to a sampler."""
 
 
@@ -93,6 +93,8 @@ class SampledEvaluation(Callback):
         batch_size: answers generated at once.
         merge_adapter: merge a LoRA adapter into a copy of the base weights while sampling, as the fast decoder always
             does.
+        max_total_tokens: prompt and new tokens that all processes together may spend on samples, of a local model or
+            at an endpoint; what might exceed it is not asked, and counted. Null sets no limit.
         pools: folder of the sample pools.
         n_examples: answers that the report shows.
     """
@@ -112,6 +114,7 @@ class SampledEvaluation(Callback):
         cues: list[str] | None = None,
         batch_size: PositiveInt = 64,
         merge_adapter: bool = True,
+        max_total_tokens: PositiveInt | None = None,
         pools: str = "pools",
         n_examples: NonNegativeInt = 10,
     ) -> None:
@@ -122,6 +125,7 @@ class SampledEvaluation(Callback):
         )  # fmt: skip
         self.rules, self.cues = rules, tuple(cues or CUES)
         self.batch_size, self.merge_adapter = batch_size, merge_adapter
+        self.max_total_tokens = max_total_tokens
         self.pools, self.n_examples = Path(pools), n_examples
 
     @classmethod
@@ -132,6 +136,9 @@ class SampledEvaluation(Callback):
             found.append(("min_p", "must be below 1"))
         if init_args.get("temperature") == 0 and init_args.get("n", 8) != 1:
             found.append(("temperature", "is 0, so all samples of a question are the same: set n to 1"))
+        cap, longest = init_args.get("max_total_tokens"), init_args.get("max_new_tokens", 512)
+        if cap is not None and cap < longest:
+            found.append(("max_total_tokens", f"is {cap}, but one answer may take max_new_tokens, {longest}"))
         return found
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -167,7 +174,7 @@ class SampledEvaluation(Callback):
         self, trainer: Trainer, module: Answering, questions: list[Question], when: str
     ) -> tuple[Answers, Findings]:
         """Each process asks its share of the questions, and all of them get all answers."""
-        with module.sampling(self.batch_size, self.merge_adapter) as sampler_of:
+        with module.sampling(self.batch_size, self.merge_adapter, self.max_total_tokens) as sampler_of:
             sampler = sampler_of(None)
             pool = SamplePool.open(self.pools, sampler.identity, self.settings, questions)
             own = questions[trainer.global_rank :: trainer.world_size]

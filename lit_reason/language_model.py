@@ -205,7 +205,9 @@ class CausalLanguageModel(LightningModule):
                 model.gradient_checkpointing_enable({"use_reentrant": False})
 
     @contextmanager
-    def sampling(self, batch_size: int = 64, merge_adapter: bool = True) -> Iterator[Callable[[Chat | None], Sampler]]:
+    def sampling(
+        self, batch_size: int = 64, merge_adapter: bool = True, max_total_tokens: int | None = None
+    ) -> Iterator[Callable[[Chat | None], Sampler]]:
         """Samplers of the model as it stands, by the chat template they use (its own for None). Training does not
         notice: its random numbers and the model's mode are put back.
 
@@ -213,11 +215,14 @@ class CausalLanguageModel(LightningModule):
             batch_size: rows decoded together.
             merge_adapter: merge a LoRA adapter into a copy of the base weights meanwhile, which is faster. The fast
                 decoder merges into its own copies in any case, and only there.
+            max_total_tokens: prompt and new tokens that a sampler of all processes together may spend; null sets no
+                limit.
         """
         from lit_reason.sampling.fast.weights import why_unsupported
 
         whole = self.whole()  # once: where weights are sharded, all of them are gathered for it
         weights = self._identity(whole)
+        cap = max_total_tokens and max_total_tokens // self.trainer.world_size
         is_fast = why_unsupported(whole.model) is None
         merged = merged_adapter(whole.model) if merge_adapter and not is_fast else nullcontext()
         with isolate_rng(), self._generating(whole) as model, merged:
@@ -231,7 +236,9 @@ class CausalLanguageModel(LightningModule):
             def sampler(chat: Chat | None = None) -> Sampler:
                 chat = chat or self.chat
                 named = {**identity, "template": chat.template, "system": chat.system}
-                return local_sampler(model, chat.tokenizer, chat, identity=named, batch_size=batch_size)
+                return local_sampler(
+                    model, chat.tokenizer, chat, identity=named, batch_size=batch_size, max_total_tokens=cap
+                )
 
             yield sampler
 

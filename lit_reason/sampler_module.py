@@ -49,11 +49,12 @@ class SamplerModule(LightningModule):
 
     @contextmanager
     def sampling(
-        self, batch_size: int = 64, merge_adapter: bool = True
+        self, batch_size: int = 64, merge_adapter: bool = True, max_total_tokens: int | None = None
     ) -> Iterator[Callable[[Chat | None], EndpointSampler | ReplaySampler]]:
-        """As `CausalLanguageModel.sampling`; how it is done is the server's affair, so all arguments are unused."""
+        """As `CausalLanguageModel.sampling`; how it is done is the server's affair. The smaller token cap holds."""
         if self.endpoint is not None:
-            cap = self.max_total_tokens and self.max_total_tokens // self.trainer.world_size
+            cap = min(filter(None, (self.max_total_tokens, max_total_tokens)), default=None)
+            cap = cap and cap // self.trainer.world_size
             answers: EndpointSampler | ReplaySampler = EndpointSampler(self.endpoint, self.system, cap)
         else:
             answers = ReplaySampler(self.replay or "", self.lengths)

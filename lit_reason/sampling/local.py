@@ -21,6 +21,7 @@ def local_sampler(
     identity: dict[str, Any],
     batch_size: int = 64,
     keep_tokens: bool = False,
+    max_total_tokens: int | None = None,
 ) -> Sampler:
     """A sampler of `model` as it stands, adapters included, trained or not; the model is only read.
 
@@ -34,6 +35,7 @@ def local_sampler(
         identity: what names model, weights and template in a pool's key.
         batch_size: rows decoded together.
         keep_tokens: store token ids and their log-probabilities with each sample.
+        max_total_tokens: prompt and new tokens that the sampler may spend; null sets no limit.
     """
     from lightning.pytorch.utilities import rank_zero_info
 
@@ -44,4 +46,7 @@ def local_sampler(
     if reason:
         rank_zero_info(f"sampling with transformers' generate, which is several times slower: {reason}")
     kind = TransformersSampler if reason else FastSampler
-    return kind(model, tokenizer, chat, identity=identity, batch_size=batch_size, keep_tokens=keep_tokens)
+    return kind(
+        model, tokenizer, chat, identity=identity, batch_size=batch_size, keep_tokens=keep_tokens,
+        max_total_tokens=max_total_tokens,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -154,6 +155,8 @@ class ModelSampler:
         batch_size: rows decoded together.
         batch_tokens: upper limit of tokens in the cache, which bounds its memory; null takes the class's own.
         keep_tokens: store token ids and their log-probabilities with each sample.
+        max_total_tokens: prompt and new tokens that all calls of `sample` together may spend. What might exceed it is
+            not decoded, in the order of the questions, and counted in `dropped`. Null sets no limit.
     """
 
     usual_batch_tokens: int
@@ -168,20 +171,45 @@ class ModelSampler:
         batch_size: int = 64,
         batch_tokens: int | None = None,
         keep_tokens: bool = False,
+        max_total_tokens: int | None = None,
     ) -> None:
         self.model, self.tokenizer, self.chat, self.identity = model, tokenizer, chat, identity
         self.batch_size, self.keep_tokens = batch_size, keep_tokens
         self.batch_tokens = batch_tokens or self.usual_batch_tokens
+        self.max_total_tokens, self._spent = max_total_tokens, 0
+        self.dropped: Counter[str] = Counter()
+        """Why the latest call of `sample` left samples out, and how many."""
 
     def sample(
         self, questions: Sequence[Question], settings: SamplingSettings, done: AbstractSet[SampleKey] = frozenset()
     ) -> Iterator[list[Sample]]:
         """Yield the missing samples in lists, each as soon as its samples are finished."""
-        rows = plan_rows(self.model, self.chat, missing(questions, settings.n, done), settings)
+        self.dropped = Counter()
+        wanted = missing(questions, settings.n, done)
+        left = plan_rows(self.model, self.chat, wanted, settings)
+        order = {(question.id, index): place for place, (question, index) in enumerate(wanted)}
         ends = Ends(self.model, self.tokenizer, settings)
-        with SamplingJob(rows) as job:
-            for batch in self._ended(rows, settings, ends, job):
-                yield [finished(row, settings, ends, self.keep_tokens) for row in batch]
+        with SamplingJob(left) as job:
+            while rows := self._affordable(left, order):
+                chosen = set(rows)
+                left = [row for row in left if row not in chosen]
+                for batch in self._ended(rows, settings, ends, job):
+                    self._spent += sum(len(row.prompt) + len(row.tokens) for row in batch)
+                    yield [finished(row, settings, ends, self.keep_tokens) for row in batch]
+        if left:
+            self.dropped["samples that failed: not asked, the token cap is reached"] += len(left)
+
+    def _affordable(self, left: list[Row], order: dict[SampleKey, int]) -> list[Row]:
+        """The rows that the cap allows even if each takes all it may: all of them, or the first by `order`."""
+        if self.max_total_tokens is None:
+            return left
+        found, most = set(), self._spent
+        for row in sorted(left, key=lambda row: order[row.question_id, row.sample_index]):
+            most += len(row.prompt) + row.limit
+            if most > self.max_total_tokens:
+                break
+            found.add(row)
+        return [row for row in left if row in found]
 
     def _ended(self, rows: list[Row], settings: SamplingSettings, ends: Ends, job: SamplingJob) -> Iterator[list[Row]]:
         """Decode the rows, and yield them as they end."""

@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
             return getattr(self, f"fault_{fault}")(text)
         if re.fullmatch("finish .*", text):
             return self.send(200, self.completion(body, finish_reason=text.split()[1]))
-        if text == "nan":
+        if text in ("nan", "say nan"):
             logprobs = {"content": [{"token": "a", "logprob": float("nan")}]}
             return self.send(200, self.completion(body, logprobs=logprobs))
         if text.startswith("slow"):

@@ -140,3 +140,18 @@ def test_a_models_own_generation_defaults_do_not_shape_the_answers(make_sampler,
     monkeypatch.setattr(sampler.model.generation_config, "repetition_penalty", 3.0)
     monkeypatch.setattr(sampler.model.generation_config, "no_repeat_ngram_size", 1)
     assert texts(drawn(sampler, asked, settings)) == expected
+
+
+def test_the_token_cap_holds_over_all_calls_and_what_it_leaves_out_is_counted(make_sampler, asked):
+    settings = SamplingSettings(n=3, temperature=1.0, max_new_tokens=6, seed=1)
+    free = drawn(make_sampler(), asked, settings)
+    sampler = make_sampler(max_total_tokens=150)
+    found = drawn(sampler, asked, settings)
+    spent = sum(sample.n_prompt_tokens + sample.n_tokens for sample in found.values())
+    assert spent <= 150 and 0 < len(found) < len(free)
+    assert texts(found) == {key: text for key, text in texts(free).items() if key in found}
+    assert sampler.dropped == {"samples that failed: not asked, the token cap is reached": len(free) - len(found)}
+    keys = [(question.id, index) for question in asked for index in range(3)]
+    assert set(found) == set(keys[: len(found)]), "in the order of the questions"
+    again = drawn(sampler, asked, settings, done=frozenset(found))
+    assert spent + sum(sample.n_prompt_tokens + sample.n_tokens for sample in again.values()) <= 150
