@@ -61,8 +61,8 @@ class VerifierGrader:
 
     @property
     def name(self) -> str:
-        """`verifier@1`."""
-        return "verifier@1"
+        """`verifier@2`."""
+        return "verifier@2"
 
     def grade_all(self, pairs: Iterable[tuple[Question, Sample]]) -> Iterator[Grade]:
         """Yield one grade for each pair, in order.
@@ -97,7 +97,7 @@ def verify_answer(item: Item) -> Verdict:
     safe = [reading for reading in dict.fromkeys([*readings, key]) if is_harmless(item.family, reading)]
     if not safe:
         return Verdict("unparsed", "unreadable", answer[:200])
-    score = max(_score(item.family, reading, entry, score_answer) for reading in safe)
+    score = _best_score(item.family, safe, entry, score_answer)
     gold = entry["answer"]
     if isinstance(gold, str) and read_number(gold) and key == answer_key(gold):
         score = 1.0
@@ -163,6 +163,19 @@ def _item(question: Question, sample: Sample) -> Item:
     prompt = question.prompt if isinstance(question.prompt, str) else "\n".join(m["content"] for m in question.prompt)
     config = json.dumps(made["config"], sort_keys=True)
     return Item(sample.text, sample.finish_reason == "stop", made["family"], config, made["index"], prompt)
+
+
+def _best_score(family: str, readings: list[str], entry: dict[str, Any], score_answer: Any) -> float:
+    """The best reading's. A verifier may fail on one way to read an answer and understand the next."""
+    scores, failure = [], None
+    for reading in readings:
+        try:
+            scores.append(_score(family, reading, entry, score_answer))
+        except Exception as error:
+            failure = error
+    if not scores and failure is not None:
+        raise failure
+    return max(scores)
 
 
 def _score(family: str, answer: str, entry: dict[str, Any], score_answer: Any) -> float:

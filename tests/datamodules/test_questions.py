@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -22,7 +25,7 @@ from lit_reason.cli import main
 from lit_reason.grading import MathGrader, VerifierGrader
 from lit_reason.questions import SPLITS, Asking, text_key
 from lit_reason.questions_chains import TOPICS, Chain, ChainSettings, solution
-from lit_reason.questions_gym import SPACING, Family, FamilyError, exercises
+from lit_reason.questions_gym import SPACING, UNREPEATABLE, Family, FamilyError, exercises
 from lit_reason.records import Sample
 
 FAMILIES = [Family("chain_sum", 0), Family("countdown"), Family("gsm_symbolic"), Family("knights_knaves", 1)]
@@ -110,6 +113,7 @@ def test_what_the_library_fails_to_make_is_skipped_and_counted() -> None:
 @pytest.mark.parametrize(("family", "message"), [
     (Family("count_down"), "name: reasoning-gym has no family count_down; did you mean countdown?"),
     (Family("xyz"), "name: reasoning-gym has no family xyz; "),
+    (Family("ransom_note"), "name: ransom_note makes other questions in every process, so none can be graded again"),
     (Family("composite"), "name: reasoning-gym has no family composite"),
     (Family("countdown", 9), "level: countdown has levels 0 to 4"),
     (Family("gsm_symbolic", 1), "level: gsm_symbolic has no levels"),
@@ -124,6 +128,24 @@ def test_families_that_cannot_be_made_are_refused_in_one_line(family: Family, me
         list(exercises(family, 1, 0, Asking(), Counter()))
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_just_the_families_that_are_refused_follow_the_string_hashes_of_the_process() -> None:
+    program = (
+        "import json, reasoning_gym\nfrom reasoning_gym.factory import DATASETS\n"
+        "def made(name): return reasoning_gym.create_dataset(name, seed=7, size=3)\n"
+        "def shown(name): return [[item['question'], str(item['answer'])] for item in made(name)]\n"
+        "print('\\n' + json.dumps({name: shown(name) for name in DATASETS if name != 'composite'}))"
+    )
+
+    def made(seed: str) -> dict[str, list[str]]:
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    one, two = made("1"), made("2")
+    assert {name for name in one if one[name] != two[name]} == UNREPEATABLE
 
 
 def test_the_command_line_names_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

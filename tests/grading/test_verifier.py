@@ -55,12 +55,21 @@ def test_nothing_that_would_run_reaches_a_verifier_that_evaluates(attack: str) -
 
 def test_attacks_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    evaluating = sorted(FORMULAS | PYTHON_LITERALS | OWN_CHECK)
+    evaluating = sorted((FORMULAS | PYTHON_LITERALS | OWN_CHECK) & set(families()))
     pairs = [(question, sample(text)) for family in evaluating for question in made(family) for text in ATTACKS]
     found = list(VerifierGrader().grade_all(pairs))
     assert len(found) == len(pairs)
     assert not any(grade.status == "right" for grade in found)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_gold_answer_with_signs_of_its_own_is_right() -> None:
+    """The verifier of prime_factorization fails on LaTeX's sign, into which a reading turns this one."""
+    (question,) = made("prime_factorization")
+    assert "×" in str(question.gold)
+    texts = [str(question.gold), f"The answer is {question.gold}", "no factors"]
+    found = [grade.status for grade in VerifierGrader().grade_all((question, sample(text)) for text in texts)]
+    assert found[:2] == ["right", "right"] and found[2] != "right"
 
 
 def test_every_family_that_evaluates_text_is_known() -> None:
