@@ -1,7 +1,7 @@
 """HumanEval as questions and a grader: does training elsewhere carry over to ordinary function writing? (pass@1)
 
 A model is asked as one asks any instruct model: complete this function, in one fenced block. Its answer is run together
-with the imports and helpers of the prompt and the problem's own tests, in the sandbox.
+with the imports and helpers of the prompt in the sandbox, and the problem's own tests in another process of it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from lit_reason.grading.code import Extraction, extract_code, parse_code
 from lit_reason.human_eval import Problem, load_problems
+from lit_reason.human_eval_run import RESULT_CHARS, answering, judging, recorded, recording
 from lit_reason.records import Grade, GradeStatus, Question, Sample
-from lit_reason.sandbox import Limits, Outcome, Program, Sandbox
+from lit_reason.sandbox import CallResult, Limits, Outcome, Program, Sandbox
 
 SOURCE = "human_eval"
 """`meta["source"]` of these questions."""
@@ -26,7 +28,6 @@ INSTRUCTION = (
     "and nothing else.\n\n```python\n{prompt}```"
 )
 
-_RUN = "__run_the_tests__"
 _STATUS: dict[str, GradeStatus] = {"ok": "right", "no_code": "unparsed", "timeout": "timed_out"}
 
 Kind = Literal["ok", "wrong", "no_code", "syntax", "missing_function", "runtime", "timeout", "truncated"]
@@ -57,7 +58,7 @@ class HumanEvalGrader:
 
     `detail["kind"]` is `ok`, `wrong` (a test's assertion failed), `runtime` (anything else was raised), `timeout`,
     `truncated` (cut by the length limit before the block was closed), `no_code`, `syntax` or `missing_function`.
-    The tests share the answer's process, so an answer that attacks them could claim to pass; none is told how.
+    The tests never share the answer's process (see `human_eval_run.py`), so no answer can claim to have passed.
 
     Args:
         workers: Programs that run at once.
@@ -65,11 +66,11 @@ class HumanEvalGrader:
         allow_unprotected: Run even where the system cannot isolate programs.
     """
 
-    name = "human_eval@1"
+    name = "human_eval@2"
 
     def __init__(self, workers: PositiveInt = 2, seconds: PositiveFloat = 3.0, allow_unprotected: bool = False) -> None:
         self.workers, self.allow_unprotected = workers, allow_unprotected
-        self.limits = Limits(wall_seconds=seconds + 1.0, call_seconds=seconds)
+        self.limits = Limits(wall_seconds=seconds + 1.0, call_seconds=seconds, result_chars=RESULT_CHARS)
 
     def grade_all(self, pairs: Iterable[tuple[Question, Sample]]) -> Iterator[Grade]:
         """Yield one grade for each pair, in order, while later programs are already running.
@@ -77,31 +78,66 @@ class HumanEvalGrader:
         Raises:
             SandboxUnavailable: where programs cannot be isolated, unless that is allowed.
         """
-        waiting: deque[tuple[Sample, str, Kind | None]] = deque()
-
-        def programs() -> Iterator[Program]:
-            for question, sample in pairs:
-                found = extract_code(sample.text)
-                source = program_source(found, question.meta["prompt"], question.meta["entry_point"])
-                kind = _kind_before_running(found, source, sample)
-                waiting.append((sample, found.code, kind))
-                if source is not None and kind is None:
-                    yield Program(_with_tests(source, question.meta), _RUN, ("{}",), limits=self.limits)
-
         with Sandbox(workers=self.workers, limits=self.limits, allow_unprotected=self.allow_unprotected) as sandbox:
-            for outcome in sandbox.map(programs()):
-                while waiting[0][2] is not None:
-                    yield self._grade(*waiting.popleft())
-                sample, code, _ = waiting.popleft()
-                yield self._grade(sample, code, _kind(outcome))
-        yield from (self._grade(*left) for left in waiting)
+            run = _Run(sandbox, self.limits)
+            for outcome in sandbox.map(run.judgements(sandbox.map(run.answers(pairs)))):
+                while run.jobs[0].kind is not None:
+                    yield self._grade(run.jobs.popleft())
+                job = run.jobs.popleft()
+                job.kind = _kind(outcome)
+                yield self._grade(job)
+        yield from map(self._grade, run.jobs)
 
-    def _grade(self, sample: Sample, code: str, kind: Kind | None) -> Grade:
+    def _grade(self, job: _Job) -> Grade:
+        sample, kind = job.sample, job.kind
         assert kind is not None
         return Grade(
             sample.pool_key, sample.question_id, sample.sample_index, self.name, _STATUS.get(kind, "wrong"),
-            answer=code, score=float(kind == "ok"), detail={"kind": kind},
+            answer=job.code, score=float(kind == "ok"), detail={"kind": kind},
         )  # fmt: skip
+
+
+@dataclass
+class _Job:
+    """An answer on its way. `kind` is None until it is known."""
+
+    question: Question
+    sample: Sample
+    code: str
+    kind: Kind | None
+
+
+class _Run:
+    """The programs of one call of `grade_all`, and the answers that wait for their grades, in order."""
+
+    def __init__(self, sandbox: Sandbox, limits: Limits) -> None:
+        self.jobs: deque[_Job] = deque()
+        self._called: deque[_Job] = deque()
+        self._sandbox, self._limits = sandbox, limits
+        self._calls: dict[str, tuple[str, ...]] = {}
+
+    def answers(self, pairs: Iterable[tuple[Question, Sample]]) -> Iterator[Program]:
+        """Each answer that can be run, to be called as the tests would call it."""
+        for question, sample in pairs:
+            found = extract_code(sample.text)
+            entry_point = question.meta["entry_point"]
+            source = program_source(found, question.meta["prompt"], entry_point)
+            job = _Job(question, sample, found.code, _kind_before_running(found, source, sample))
+            self.jobs.append(job)
+            if source is not None and job.kind is None:
+                self._called.append(job)
+                yield answering(source, entry_point, self._calls_of(question), self._limits)
+
+    def judgements(self, outcomes: Iterable[Outcome]) -> Iterator[Program]:
+        """The tests, on what each of these answers gave."""
+        for outcome in outcomes:
+            yield judging(self._called.popleft().question.meta, _results(outcome), self._limits)
+
+    def _calls_of(self, question: Question) -> tuple[str, ...]:
+        if question.id not in self._calls:
+            outcome = self._sandbox.run(recording(question.meta, question.gold or "", self._limits))
+            self._calls[question.id] = recorded(outcome.calls[0])
+        return self._calls[question.id]
 
 
 def _question(problem: Problem) -> Question:
@@ -112,8 +148,10 @@ def _question(problem: Problem) -> Question:
     return Question(problem.id, [{"role": "user", "content": prompt}], problem.code, meta)
 
 
-def _with_tests(source: str, meta: dict[str, Any]) -> str:
-    return f"{source}\n\n{meta['test']}\n\ndef {_RUN}():\n    check({meta['entry_point']})\n"
+def _results(outcome: Outcome) -> tuple[CallResult, ...]:
+    """What the calls gave; those that never came, because the time was up or the answer had died, gave that."""
+    missing = CallResult("timeout" if outcome.status == "timeout" else "error", outcome.error_type or outcome.status)
+    return tuple(missing if call.status == "not_run" else call for call in outcome.calls)
 
 
 def _kind_before_running(found: Extraction, source: str | None, sample: Sample) -> Kind | None:
@@ -130,9 +168,9 @@ def _kind_before_running(found: Extraction, source: str | None, sample: Sample) 
 
 
 def _kind(outcome: Outcome) -> Kind:
-    if outcome.status == "timeout" or any(call.status == "timeout" for call in outcome.calls):
-        return "timeout"
     (call,) = outcome.calls
+    if outcome.status == "timeout" or call.status == "timeout" or call.text == "TimeoutError":
+        return "timeout"
     if outcome.status == "ok" and call.status == "return":
         return "ok"
     return "wrong" if call.text == "AssertionError" else "runtime"

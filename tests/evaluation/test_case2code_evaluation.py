@@ -130,7 +130,7 @@ def test_human_eval_is_asked_in_the_same_way_before_and_after_and_reported_apart
     pools = {(e["when"], e["answers"]): SamplePool(tmp_path / e["folder"]) for e in read_pools(tmp_path)}
     before, after = (pools[when, "human_eval_greedy"].questions() for when in ("before", "after"))
     assert [q.prompt for q in before] == [q.prompt for q in after] and len(before) == 8
-    assert len(pools["after", "human_eval_sampled"].grades("human_eval@1")) == 16
+    assert len(pools["after", "human_eval_sampled"].grades("human_eval@2")) == 16
     assert {row["split"] for _, row in read_jsonl(tmp_path / "examples.jsonl")} == {"planted", "human_eval"}
 
 

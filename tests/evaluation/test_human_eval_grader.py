@@ -10,6 +10,7 @@ from lit_reason.grading import Grader
 from lit_reason.human_eval import load_problems
 from lit_reason.human_eval_grader import HumanEvalGrader, human_eval_questions
 from lit_reason.records import Grade, Question, Sample, from_table, to_table
+from lit_reason.sandbox import Program, Sandbox
 
 PROBLEMS = {problem.id: problem for problem in load_problems()}
 QUESTIONS = human_eval_questions()
@@ -94,6 +95,37 @@ def test_a_cut_block_is_wrong_and_a_cut_continuation_is_run() -> None:
     assert kind(FIRST.solution + "\n\ndef another(", finish="length") == "ok"
 
 
+LIARS = {
+    "equal to everything": f"class Yes:\n    def __eq__(self, other): return True\n\n{SIGNATURE}    return Yes()",
+    "says it has passed": (
+        f"import os, sys\n{SIGNATURE}    frame = sys._getframe()\n    while 'send' not in frame.f_locals:\n"
+        "        frame = frame.f_back\n    send = frame.f_locals['send']\n"
+        "    send(kind='call', index=0, status='return', text='None', message='')\n    os._exit(0)"
+    ),
+}
+
+
+@pytest.mark.parametrize("liar", LIARS)
+def test_an_answer_that_lies_passes_only_where_it_shares_a_process_with_the_tests(liar: str) -> None:
+    shared = f"{LIARS[liar]}\n\n{FIRST.test}\n\ndef run():\n    check({FIRST.entry_point})\n"
+    with Sandbox(workers=1) as sandbox:
+        (call,) = sandbox.run(Program(shared, "run", ("{}",))).calls
+    assert call.status == "return", "the lie works there"
+    assert kind(fenced(LIARS[liar])) in ("wrong", "runtime")
+
+
+def test_results_of_kinds_of_plain_types_count_as_plain_ones() -> None:
+    histogram = PROBLEMS["HumanEval/111"]
+    answer = (
+        "from collections import Counter, OrderedDict\ndef histogram(test):\n    counts = Counter(test.split())\n"
+        "    most = max(counts.values(), default=0)\n"
+        "    return OrderedDict((each, n) for each, n in counts.items() if n == most)"
+    )
+    (question,) = [question for question in QUESTIONS if question.id == histogram.id]
+    (grade,) = grades(lambda _: fenced(answer), [question])
+    assert grade.status == "right"
+
+
 def test_it_is_a_grader_with_a_name() -> None:
     grader: Grader = HumanEvalGrader()
-    assert grader.name == "human_eval@1"
+    assert grader.name == "human_eval@2"
