@@ -90,7 +90,7 @@ def test_the_real_model_is_asked_human_eval(
     show(capsys, "HumanEval, first eight, pass@1", found)
     assert found.n == 8
     (entry,) = [entry for entry in read_pools(tmp_path) if entry["answers"] == "human_eval_greedy"]
-    grades = SamplePool(tmp_path / entry["folder"]).grades("human_eval@1")
+    grades = SamplePool(tmp_path / entry["folder"]).grades("human_eval@2")
     kinds = [grade.detail["kind"] for grade in grades]
     assert sum(kind in ("ok", "wrong", "runtime", "timeout") for kind in kinds) >= 4, kinds
     assert all(f"def {question.meta['entry_point']}" in question.prompt[0]["content"]
