@@ -18,8 +18,8 @@ WEAK = {1: 0.9, 2: 0.3}
 STRONG = {1: 0.97, 2: 0.45}
 """How often a sample of the supervisor and of S1 is right, by difficulty."""
 
-ACCURACY = {"weak": 0.5, "naive": 0.55, "stage1": 0.7, "stage2": 0.8, "continued": 0.75, "iterated": 0.8, "oracle": 0.85,
-            "ceiling": 0.9}  # fmt: skip
+ACCURACY = {"weak": 0.5, "naive": 0.55, "stage1": 0.7, "stage2": 0.8, "continued": 0.75, "iterated": 0.8,
+            "oracle": 0.85, "ceiling": 0.9}  # fmt: skip
 
 
 class Simulated:
@@ -88,8 +88,8 @@ class Simulated:
         if name == "naive":
             for epoch, share in ((1, 0.7), (2, 0.6)):
                 self._test(path / "epochs" / f"test-{epoch:03d}.jsonl", share)
-                write_jsonl_atomic(path / "epochs" / f"h2-{epoch:03d}.jsonl",
-                                   [{"id": id, "answer": q.gold, "right": None} for id, q in self.gold.items()])  # fmt: skip
+                rows = [{"id": id, "answer": q.gold, "right": None} for id, q in self.gold.items()]
+                write_jsonl_atomic(path / "epochs" / f"h2-{epoch:03d}.jsonl", rows)
 
     def _answers(self, name, seed, variables=None):
         from lit_reason.results import Results, share

@@ -46,7 +46,8 @@ def test_stage_two_labels_better_and_gives_hard_questions_back(found):
     assert b > strong_on_d + 0.005 and strong_on_d > weak_on_d + 0.2
     for name in ("difficulty distance from H2", "topic distance from H2"):
         assert second[columns.index(name)].value < first[columns.index(name)].value - 0.02
-    for text in ("The strong model labels", "Stage II gives hard", "A higher threshold leaves", "A higher threshold takes"):
+    claims = "The strong model labels", "Stage II gives hard", "A higher threshold leaves", "A higher threshold takes"
+    for text in claims:
         assert claim(found, text).verdict == "replicated", text
 
 
