@@ -17,6 +17,7 @@ from lit_reason.weak_to_strong.question_files import read_known
 TAU = 0.6
 """The threshold of every claim, set before anything was run (both stages' default)."""
 
+START = "strong, not yet tuned"
 NAIVE = "naive, one greedy response"
 OTHERS = {
     "continued": "Stage II, continued from S1",
@@ -61,8 +62,8 @@ class Variants:
 
     @cached_property
     def students(self) -> dict[str, Runs]:
-        """The answers of every student, by its name in the tables."""
-        found: dict[str, Runs] = {NAIVE: self.runs.of("naive_answers")}
+        """The answers of every student, by its name in the tables; first those of the model they all start from."""
+        found: dict[str, Runs] = {START: self.runs.of("initial_answers"), NAIVE: self.runs.of("naive_answers")}
         for run in self.runs.of("stage1_answers"):
             found.setdefault(stage1(run.variables["tau"]), []).append(run)
         for run in self.runs.of("stage2_answers"):

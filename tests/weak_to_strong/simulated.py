@@ -18,8 +18,8 @@ WEAK = {1: 0.9, 2: 0.3}
 STRONG = {1: 0.97, 2: 0.45}
 """How often a sample of the supervisor and of S1 is right, by difficulty."""
 
-ACCURACY = {"weak": 0.5, "naive": 0.55, "stage1": 0.7, "stage2": 0.8, "continued": 0.75, "iterated": 0.8,
-            "oracle": 0.85, "ceiling": 0.9}  # fmt: skip
+ACCURACY = {"weak": 0.5, "initial": 0.4, "naive": 0.55, "stage1": 0.7, "stage2": 0.8, "continued": 0.75,
+            "iterated": 0.8, "oracle": 0.85, "ceiling": 0.9}  # fmt: skip
 
 
 class Simulated:
@@ -42,6 +42,7 @@ class Simulated:
         self._fit("initial", seed, {"start": "random", "end": "s0"})
         weak = self._answers("weak", seed)
         self._votes(weak / "votes.jsonl", self.gold, WEAK)
+        self._answers("initial", seed)
         self._fit("ceiling", seed)
         self._answers("ceiling", seed)
         self._labels("naive", seed, h2, self._votes(weak / "greedy.jsonl", self.gold, WEAK, n=1), 0.0)
