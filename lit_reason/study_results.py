@@ -122,8 +122,9 @@ def over_seeds(name: str, split: str, when: str, figures: Sequence[Figure]) -> F
     n = sum(figure.n or 0 for figure in figures) or len(figures)
     seeds = sorted({seed for figure in figures for seed in figure.seeds})
     kind = figures[0].kind if figures[0].kind not in ("count", "value") else "mean"
-    centre = sum(values) / len(values)
-    return Figure(name, split, when, centre, n, seed_interval(values), f"t over {len(values)} seeds", seeds, kind)
+    centre, (low, high) = sum(values) / len(values), seed_interval(values)
+    inside = (max(low, 0.0), min(high, 1.0)) if kind == "share" else (low, high)  # Student's t knows of no bounds
+    return Figure(name, split, when, centre, n, inside, f"t over {len(values)} seeds", seeds, kind)
 
 
 @dataclass(frozen=True)

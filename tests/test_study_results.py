@@ -60,6 +60,13 @@ def test_claims_that_decide_nothing():
     assert not_testable("c", "s", "p", "why").verdict == "not testable here"
 
 
+def test_a_share_over_seeds_stays_a_share():
+    nearly_all = over_seeds("accuracy", "", "", [share("accuracy", "", "", right, 100) for right in (100, 98, 100)])
+    assert nearly_all.ci95[1] == 1.0 and 0.95 < nearly_all.ci95[0] < nearly_all.value
+    nearly_none = over_seeds("accuracy", "", "", [share("accuracy", "", "", right, 100) for right in (0, 2, 0)])
+    assert nearly_none.ci95[0] == 0.0 and nearly_none.value < nearly_none.ci95[1] < 0.05
+
+
 def test_the_mean_over_seeds_by_hand():
     """t(0.975, 2 degrees of freedom) = 4.302653; values .5, .6, .7: sd .1, half width 4.302653 * .1 / sqrt 3."""
     figures = [share("accuracy", "test", "", n, 10, [seed]) for seed, n in enumerate((5, 6, 7))]
