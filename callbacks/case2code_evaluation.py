@@ -83,8 +83,8 @@ class Case2CodeEvaluation(Callback):
         human_eval_grader: runs these answers; null takes its defaults.
         grader: judges the answers; null is `CaseGrader`, which runs them.
         batch_size: answers generated at once.
-        merge_adapter: merge a LoRA adapter into a copy of the base weights while generating, which more than doubles
-            the speed; the rounding is that of a merged export.
+        merge_adapter: merge a LoRA adapter into a copy of the base weights while generating, as the fast decoder always
+            does; the rounding is that of a merged export.
         pools: folder of the sample pools.
         n_examples: answers of each source of functions that the report shows.
     """

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.grading import TextGrader
+from lit_reason.records import Question
 from lit_reason.sampling import SamplingSettings
 from lit_reason.sampling.protocol import Sampler
 from lit_reason.weak_to_strong.question_files import read_questions
@@ -32,11 +33,11 @@ class EpochAnswers(Callback):
     ) -> None:
         self.questions, self.batch_size = questions, batch_size
         self.settings = SamplingSettings(max_new_tokens=max_new_tokens)
+        self._asked: dict[str, list[Question]] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Files that are not there end the fit before its first step."""
-        for path in self.questions.values():
-            read_questions(path, with_gold=False)
+        """Read the questions: files that are not there end the fit before its first step."""
+        self._asked = {name: read_questions(path, with_gold=True) for name, path in self.questions.items()}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Every process builds the sampler, as weights may be sharded; the first one asks."""
@@ -45,9 +46,9 @@ class EpochAnswers(Callback):
 
     @rank_zero_only
     def _ask(self, sampler: Sampler, folder: Path, epoch: int) -> None:
-        for name, path in self.questions.items():
-            by_id = {question.id: question for question in read_questions(path, with_gold=True)}
-            samples = [s for several in sampler.sample(list(by_id.values()), self.settings) for s in several]
+        for name, questions in self._asked.items():
+            by_id = {question.id: question for question in questions}
+            samples = [s for several in sampler.sample(questions, self.settings) for s in several]
             grades = TextGrader().grade_all([(by_id[s.question_id], s) for s in samples])
             rows = [
                 {"id": g.question_id, "answer": g.answer_key,

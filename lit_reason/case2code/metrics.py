@@ -95,9 +95,11 @@ def _source_metrics(
 
 def _groups(questions: list[Question]) -> dict[str, list[Question]]:
     groups: dict[str, list[Question]] = defaultdict(list)
-    if len({question.meta.get("name_given") for question in questions}) > 1:  # else a part would repeat the whole
-        for question in questions:
+    for question in questions:
+        if "name_given" in question.meta:
             groups["name_given" if question.meta["name_given"] else "name_hidden"].append(question)
+    if len(groups) == 1:  # a part that repeats the whole
+        groups.clear()
     for question in sorted(questions, key=lambda q: q.meta.get("family") or ""):
         if question.meta.get("family"):
             groups[f"family/{question.meta['family']}"].append(question)

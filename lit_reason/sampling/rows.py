@@ -197,7 +197,7 @@ class ModelSampler:
                     self._spent += sum(len(row.prompt) + len(row.tokens) for row in batch)
                     yield [finished(row, settings, ends, self.keep_tokens) for row in batch]
         if left:
-            self.dropped["samples that failed: not asked, the token cap is reached"] += len(left)
+            self.dropped["samples that failed: not asked, the token cap is reached"] = len(left)
 
     def _affordable(self, left: list[Row], order: dict[SampleKey, int]) -> list[Row]:
         """The rows that the cap allows even if each takes all it may: all of them, or the first by `order`."""

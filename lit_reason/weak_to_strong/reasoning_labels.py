@@ -8,7 +8,7 @@ from lit_reason.charts import Chart, Series
 from lit_reason.results import Figure, share
 from lit_reason.study_results import Cell, FinishedRuns, Table, over_seeds
 from lit_reason.weak_to_strong.question_files import read_votes
-from lit_reason.weak_to_strong.reasoning_runs import TAU, Runs, Variants, over
+from lit_reason.weak_to_strong.reasoning_runs import TAU, Runs, Variants, lines, over
 
 TRAINING_SETS = {
     "naive_rows": "naive", "stage1_rows": "A", "stage2_rows": "A and B", "iterated_rows": "A, B and C",
@@ -91,35 +91,28 @@ def _parts(runs: FinishedRuns) -> list[str]:
 
 def _filter_chart(runs: FinishedRuns, taus: Sequence[float]) -> Chart:
     hardest = max((part for part in _parts(runs) if part.startswith("difficulty")), default="")
-    lines = {
+    shown = {
         "kept": ("kept share", "rows"),
         "labels right": ("label accuracy", "rows"),
         f"labels right, {hardest}": ("label accuracy", f"rows/{hardest}"),
     }
-    series = []
-    for name, figure in lines.items():
-        points = {tau: over(runs.of("stage1_rows", tau=tau), *figure, f"{name}, tau {tau:g}") for tau in taus}
-        there = {tau: point for tau, point in points.items() if point is not None}
-        if there:
-            series.append(Series.of_figures(name, list(there), list(there.values())))
-    return Chart("lines", "What each threshold keeps", "tau", "share", series, "share")
+    points = {
+        name: {tau: over(runs.of("stage1_rows", tau=tau), *figure, f"{name}, tau {tau:g}") for tau in taus}
+        for name, figure in shown.items()
+    }
+    return Chart("lines", "What each threshold keeps", "tau", "share", lines(points), "share")
 
 
 def _difficulty_chart(runs: FinishedRuns, taus: Sequence[float]) -> Chart:
     stage2 = {"stage2": "filtered"}
     both = [tau for tau in taus if runs.of("stage2_rows", tau=tau, **stage2)]
-    lines: dict[str, dict[float, Figure | None]] = {
+    points: dict[str, dict[float, Figure | None]] = {
         "H2": {tau: over(runs.of("stage1_rows", tau=taus[0]), "difficulty", "voted on", f"H2 {tau:g}") for tau in taus},
         "A": {tau: over(runs.of("stage1_rows", tau=tau), "difficulty", "rows", f"A {tau:g}") for tau in taus},
         "A and B": {tau: over(runs.of("stage2_rows", tau=tau, **stage2), "difficulty", "rows", f"AB {tau:g}")
                     for tau in both},
     }  # fmt: skip
-    series = []
-    for name, points in lines.items():
-        there = {tau: point for tau, point in points.items() if point is not None}
-        if there:
-            series.append(Series.of_figures(name, list(there), list(there.values())))
-    return Chart("lines", "Question degeneration", "tau", "mean difficulty, steps", series)
+    return Chart("lines", "Question degeneration", "tau", "mean difficulty, steps", lines(points))
 
 
 def _histogram(runs: FinishedRuns, of: str) -> Chart:

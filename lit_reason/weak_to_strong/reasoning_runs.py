@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from lit_reason.charts import Series
 from lit_reason.files import read_jsonl
 from lit_reason.results import Figure, difference
 from lit_reason.study_results import FinishedRun, FinishedRuns, over_seeds
@@ -131,6 +132,12 @@ def change(text: str, before: Sequence[Figure | None], after: Sequence[Figure | 
     if together.ci95 is None:
         return together
     return replace(together, kind="share_difference" if pairs[0][0].kind == "share" else "mean_difference")
+
+
+def lines(points: Mapping[str, Mapping[float, Figure | None]]) -> list[Series]:
+    """A chart's series by name, from figures by x; what is None is left out, and so is a series of nothing else."""
+    there = {name: {x: each for x, each in line.items() if each is not None} for name, line in points.items()}
+    return [Series.of_figures(name, list(line), list(line.values())) for name, line in there.items() if line]
 
 
 def figures(found: Sequence[FinishedRun], name: str, split: str) -> list[Figure | None]:

@@ -14,7 +14,7 @@ from lit_reason.weak_to_strong.charts import gap_chart
 from lit_reason.weak_to_strong.metrics import GapRecovered, gap_recovered, median_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import claims, published_tables
 from lit_reason.weak_to_strong.reasoning_labels import label_charts, label_tables
-from lit_reason.weak_to_strong.reasoning_runs import Runs, Variants, answers, right, stage1, stage2
+from lit_reason.weak_to_strong.reasoning_runs import Runs, Variants, answers, lines, right, stage1, stage2
 
 RESTARTED = "naive", "stage1", "stage2", "iterated", "oracle", "ceiling"
 """Fits that start from S0; `continued` starts from S1."""
@@ -88,17 +88,12 @@ def _accuracy(label: str, found: Sequence[FinishedRun]) -> Figure:
 
 
 def _threshold_chart(variants: Variants, accuracy: Mapping[str, Figure]) -> Chart:
-    taus = [run.variables["tau"] for run in variants.runs.of("stage1_answers")]
+    taus = sorted({run.variables["tau"] for run in variants.runs.of("stage1_answers")})
     names = {"Stage I": stage1, "Stage II": stage2, "Stage II, unfiltered": lambda tau: stage2(tau, unfiltered=True)}
-    series = []
-    for name, label in names.items():
-        there = {tau: accuracy[label(tau)] for tau in sorted(set(taus)) if label(tau) in accuracy}
-        if there:
-            series.append(Series.of_figures(name, list(there), list(there.values())))
+    points = {name: {tau: accuracy.get(label(tau)) for tau in taus} for name, label in names.items()}
     for name, found in (("weak", variants.weak), ("ceiling", variants.ceiling)):
-        flat = _accuracy(name, found)
-        series.append(Series.of_figures(name, sorted(set(taus)), [flat] * len(set(taus))))
-    return Chart("lines", "Test accuracy by threshold", "tau", "accuracy", series, "share")
+        points[name] = dict.fromkeys(taus, _accuracy(name, found))
+    return Chart("lines", "Test accuracy by threshold", "tau", "accuracy", lines(points), "share")
 
 
 def _epoch_charts(runs: FinishedRuns, variants: Variants) -> list[Chart]:

@@ -44,7 +44,7 @@ def make_initial(
     modulus: PositiveInt = 10,
     seed: NonNegativeInt = 0,
 ) -> None:
-    """Solved chains for the base models, weak and strong, of other topics than the task's.
+    """Solved chains for the base models, weak and strong; the task may ask for other topics.
 
     Args:
         out: directory of the run; gets initial.jsonl.
