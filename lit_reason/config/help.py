@@ -127,9 +127,9 @@ def _declaration(class_path: str) -> tuple[str, ast.ClassDef] | None:
 
 
 def source_file(module: str) -> Path | None:
-    """The file of a module, found without importing the packages above it."""
+    """The file of a module, found without importing the packages above it; None for a name that has no module."""
     first, *rest = module.split(".")
-    spec = importlib.util.find_spec(first)
+    spec = importlib.util.find_spec(first) if first else None
     if spec is None:
         return None
     if not rest:
