@@ -17,8 +17,13 @@ export TOKENIZERS_PARALLELISM ?= false
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
 
 PYTEST := $(OFFLINE) $(BIN)/python -m pytest
-NOT_FAST := --ignore=tests/invariants --ignore=tests/test_contributing.py --ignore=tests/strategies \
-  --ignore=tests/sandbox/test_attacks.py --ignore=tests/study
+# What trains, asks a server or runs whole commands; `make test` has it all.
+NOT_FAST := $(addprefix --ignore=tests/, invariants strategies study callbacks sandbox/test_attacks.py \
+  cli/test_runs.py cli/test_commands.py datamodules/test_instruction.py evaluation/test_case2code_evaluation.py \
+  evaluation/test_killed_sampling.py evaluation/test_human_eval_grader.py case2code/test_learning.py \
+  case2code/test_release.py case2code/test_pipeline.py case2code/test_writers.py sampling/test_endpoint_server.py \
+  sampling/test_endpoint_faults.py sampling/test_fast_decoder.py weak_to_strong/test_asking.py \
+  weak_to_strong/test_reasoning_study.py test_readme.py test_export.py test_contributing.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-all test-slurm lint clean

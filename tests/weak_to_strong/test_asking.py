@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from lit_reason.backbones import Backbone, load_model, load_tokenizer
 from lit_reason.cli import main
@@ -131,17 +132,18 @@ def test_a_killed_asking_goes_on_and_gives_the_same_training_set(made, tmp_path)
         served = json.dumps({"base_url": server.url, "model": "tiny", "max_concurrency": 2})
         arguments = {"out": tmp_path / "killed", "questions": questions, "n": 8, "endpoint": served}
         words = [word for key, value in arguments.items() for word in (f"--{key}", str(value))]
-        step = "lit_reason.study.step", "lit_reason.weak_to_strong.asking.ask"
+        step, parts = ("lit_reason.study.step", "lit_reason.weak_to_strong.asking.ask"), "pools/*/samples/*.parquet"
         process = subprocess.Popen([sys.executable, "-m", *step, *words], stderr=subprocess.DEVNULL)
-        while not list((tmp_path / "killed").glob("pools/*/samples/*.parquet")):
+        while not list((tmp_path / "killed").glob(parts)):
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
         n_killed = len(server.requests) - n_whole
+        n_stored = sum(parquet.read_metadata(part).num_rows for part in (tmp_path / "killed").glob(parts))
         ask(tmp_path / "killed", endpoint=endpoint, n=8, questions=questions)
         n_again = len(server.requests) - n_whole - n_killed
-    assert n_killed < n_whole and n_again <= n_whole - 64  # at least one list of samples was kept
+    assert 0 < n_stored <= n_killed < n_whole and n_again == n_whole - n_stored
     for run in ("whole", "killed"):
         select(
             tmp_path / f"{run}_a", questions, str(tmp_path / run / "votes.jsonl"), str(made / "h2_gold.jsonl"), tau=0.7
