@@ -1,31 +1,30 @@
-"""Supervised tuning on a user's own rows, in any of the usual files and shapes."""
+"""Supervised tuning on a user's own rows, in any of the usual files and shapes, however many."""
 
 from __future__ import annotations
 
 import difflib
 import logging
-from collections import Counter
 from typing import Any, Literal
 
+import numpy as np
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt
 
 from datamodules.token_data import Loading, TokenDataModule
-from lit_reason.batches import TokenDocument
-from lit_reason.conversations import COLUMNS, NO_COLUMNS, BadRow, conversation, with_system
-from lit_reason.files import stable_hash
-from lit_reason.records import Message
-from lit_reason.rows import RowsError, read_rows, source_problem
-
-SHOWN_BAD_ROWS = 10
-
-Conversation = tuple[str, list[Message]]
-"""`(place, messages)`: the place, `file:line`, is the document's id, so that every later message names the row."""
+from lit_reason.conversations import COLUMNS
+from lit_reason.documents import Documents
+from lit_reason.rows import RowsError, source_problem
+from lit_reason.shards import Shard, shard_problem
+from lit_reason.token_store import TokenStore
+from lit_reason.tokenising import Recipe, build
 
 logger = logging.getLogger(__name__)
 
 
 class InstructionDataModule(TokenDataModule):
     """Your own rows, with the loss on what the assistant says. Rows that cannot be used are named, counted, left out.
+
+    The rows are tokenised once, into the cache, and read from there: a set may be far larger than the memory. A source
+    that changes is tokenised anew.
 
     Args:
         path: a file (.jsonl, .json, .csv, .tsv, .parquet), a folder of such files, or `owner/name[:split]` of a data
@@ -38,6 +37,7 @@ class InstructionDataModule(TokenDataModule):
         subset: configuration of a data set that has several.
         split_seed: seed of the split; the run's own seed moves no row between the sides.
         loading: rows, batches and workers.
+        shard: with `prepare`, build only part `i/n` of the data, i from 0; when all n parts are done, prepare without.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class InstructionDataModule(TokenDataModule):
         subset: str | None = None,
         split_seed: NonNegativeInt = 0,
         loading: Loading = Loading(),
+        shard: str | None = None,
     ) -> None:
         super().__init__(loading)
         self.path = path
@@ -59,7 +60,8 @@ class InstructionDataModule(TokenDataModule):
         self.system = system
         self.subset = subset
         self.split_seed = split_seed
-        self._sides: dict[str, list[Conversation]] | None = None
+        self.shard = Shard.parse(shard) if shard else None
+        self._stores: dict[str, TokenStore] = {}
 
     @classmethod
     def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
@@ -74,108 +76,69 @@ class InstructionDataModule(TokenDataModule):
                 near = difflib.get_close_matches(name, COLUMNS, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(COLUMNS)}"
                 problems.append((f"columns.{name}", f"no such column; {hint}"))
-        return problems
+        problem = shard_problem(init_args.get("shard"))
+        return [*problems, ("shard", problem)] if problem else problems
 
     def prepare_data(self) -> None:
-        """Fetch a data set into the cache of `datasets`; files are only looked at."""
+        """Tokenise the rows into the cache, unless they are there."""
         for source in filter(None, (self.path, self.validation_path)):
-            next(read_rows(source, lambda place, reason: None, self.subset), None)
+            build(self._recipe(source), self.shard)
 
-    def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
-        """The rows of `train` or `val` as tokens; what the chat template cannot render is named and left out.
+    def documents(self, split: Literal["train", "val"]) -> Documents:
+        """The rows of `train` or `val` as tokens, read from disk one by one.
 
         Raises:
             RowsError: a source cannot be read, or holds no row that can be used.
-            ValueError: a row has no target token, or the template rewrites earlier turns; the row is named.
+            ChatError: a row has no target token, or the template rewrites earlier turns; the row is named.
         """
-        from jinja2 import TemplateError
-
-        if self._sides is None:
-            self._sides = self._read_sides()
-        found: list[TokenDocument] = []
-        bad: list[tuple[str, str]] = []
-        markers = self.chat.tokenizer.all_special_tokens
-        for place, messages in self._sides[split]:
-            marker = next((m for m in markers if any(m in message["content"] for message in messages)), None)
-            if marker:  # would be read as the end of a turn, or as the start of another speaker's
-                bad.append((place, f"holds a special token: {marker}"))
-                continue
-            try:
-                found.append(self.chat.document(place, messages))
-            except TemplateError as error:
-                bad.append((place, f"chat template refuses it: {error}"))
-        if bad:
-            self._report(f"{split} rows", bad, len(found))
-        return found
-
-    def _read_sides(self) -> dict[str, list[Conversation]]:
-        rows = self._read(self.path)
         if self.validation_path:
-            return {"train": rows, "val": self._read(self.validation_path)}
-        train, val = split_conversations(rows, self.validation_share, self.split_seed)
-        if not train:
+            return self._store(self.path if split == "train" else self.validation_path).documents()
+        store = self._store(self.path)
+        is_held_out = held_out(store.requests, self.validation_share)
+        if is_held_out.all():
             raise RowsError(
                 f"{self.path}: no row is left to train on, because rows that ask the same stay together; "
                 "set validation_share to 0 or name a validation_path"
             )
-        return {"train": train, "val": val}
+        return store.documents().at(is_held_out if split == "val" else ~is_held_out)
 
-    def _read(self, source: str) -> list[Conversation]:
-        found: list[Conversation] = []
-        bad: list[tuple[str, str]] = []
-        for place, row in read_rows(source, lambda place, reason: bad.append((place, reason)), self.subset):
-            try:
-                found.append((place, with_system(conversation(row, self.columns), self.system)))
-            except BadRow as error:
-                bad.append((place, f"{error}{_columns_of(row) if str(error) == NO_COLUMNS else ''}"))
-        if not found and not bad:
-            raise RowsError(f"{source}: no row can be used: it is empty")
-        if bad:
-            self._report(source, bad, len(found))
-        return found
+    def _store(self, source: str) -> TokenStore:
+        """A source's documents; what was left out is said and counted when it is opened."""
+        if source not in self._stores:
+            store = build(self._recipe(source))
+            assert store is not None
+            self._report(source, store)
+            self._stores[source] = store
+        return self._stores[source]
 
-    def _report(self, source: str, bad: list[tuple[str, str]], n_used: int) -> None:
-        """Count `(place, reason)` under what comes before the reason's colon, and name the first few."""
-        reasons = Counter(reason.split(":")[0] for _, reason in bad)
-        counts = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
-        if not n_used:
-            raise RowsError(f"{source}: no row can be used: {counts}; first {': '.join(bad[0])}")
-        self.dropped.update(reasons)
-        for place, reason in bad[:SHOWN_BAD_ROWS]:
+    def _recipe(self, source: str) -> Recipe:
+        return Recipe(source, self.chat, self.columns, self.system, self.subset, self.split_seed)
+
+    def _report(self, source: str, store: TokenStore) -> None:
+        counts = ", ".join(f"{reason} ({count})" for reason, count in store.dropped.most_common())
+        shown = [": ".join(row) for row in store.summary["shown"]]
+        if not len(store):
+            raise RowsError(
+                f"{source}: no row can be used: {f'{counts}; first {shown[0]}' if shown else 'it is empty'}"
+            )
+        self.dropped.update(store.dropped)
+        if not shown:
+            return
+        for place, reason in store.summary["shown"]:
             logger.warning("%s: row left out: %s", place, reason)
-        logger.warning("%s: %d rows used, %d left out: %s", source, n_used, len(bad), counts)
+        logger.warning("%s: %d rows used, %d left out: %s", source, len(store), store.dropped.total(), counts)
 
 
-def split_conversations(
-    rows: list[Conversation], share: float, seed: int
-) -> tuple[list[Conversation], list[Conversation]]:
-    """Split into train and validation rows, both in their order. Rows with equal first requests stay on one side, or
-    the validation loss would praise memory. A side depends on texts and seed, not on the order or number of files.
+def held_out(requests: np.ndarray, share: float) -> np.ndarray:
+    """Which documents are for validation, bool [documents]. Those with equal requests stay on one side, or the
+    validation loss would praise memory. A side depends on the requests alone, not on order or number of files.
 
     Args:
-        rows: conversations.
-        share: share of rows to hold out, at least one row unless 0; whole groups only, so the share is met from above.
-        seed: another seed, another split.
+        requests: hashes of what documents ask, with the split's seed in them, uint64 [documents].
+        share: share of documents to hold out, at least one unless 0; whole groups only, so it is met from above.
     """
-    keys = [stable_hash([seed, _request(messages)]) for _, messages in rows]
-    groups = Counter(keys)
-    held_out: set[str] = set()
-    n_held_out = 0
-    for key in sorted(groups):
-        if n_held_out >= share * len(rows):
-            break
-        held_out.add(key)
-        n_held_out += groups[key]
-    train = [row for row, key in zip(rows, keys, strict=True) if key not in held_out]
-    return train, [row for row, key in zip(rows, keys, strict=True) if key in held_out]
-
-
-def _request(messages: list[Message]) -> list[str]:
-    """What is asked before the first answer; of a row that asks nothing, its whole text."""
-    first_answer = next(i for i, message in enumerate(messages) if message["role"] == "assistant")
-    asked = [message["content"] for message in messages[:first_answer] if message["role"] != "system"]
-    return asked if any(asked) else [message["content"] for message in messages]
-
-
-def _columns_of(row: dict[str, Any]) -> str:
-    return f": the row has {', '.join(list(row)[:8]) or 'none'}"
+    if share == 0:
+        return np.zeros(len(requests), bool)
+    _, group, sizes = np.unique(requests, return_inverse=True, return_counts=True)
+    before = np.cumsum(sizes) - sizes
+    return (before < share * len(requests))[group]

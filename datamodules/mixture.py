@@ -3,14 +3,17 @@ step 6)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator
 from random import Random
 from typing import Any, Literal
 
+import numpy as np
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt
 
 from datamodules.token_data import NothingToTrainOn, TokenDataModule
-from lit_reason.batches import Loading, TokenDocument
+from lit_reason.batches import Loading
+from lit_reason.documents import Documents
 from lit_reason.records import Question
 
 
@@ -58,7 +61,7 @@ class MixtureDataModule(TokenDataModule):
             part.trainer = self.trainer
         super().setup(stage)
 
-    def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
+    def documents(self, split: Literal["train", "val"]) -> Documents:
         """The mixed training documents, or the validation documents of `base`."""
         base = self._of(self.base, split)
         if split == "val" or self.weight == 0:
@@ -69,7 +72,7 @@ class MixtureDataModule(TokenDataModule):
         """Those of both, the base's first."""
         return [*self.base.questions(split), *self.extra.questions(split)]
 
-    def _of(self, part: TokenDataModule, split: Literal["train", "val"]) -> list[TokenDocument]:
+    def _of(self, part: TokenDataModule, split: Literal["train", "val"]) -> Documents:
         """A part's documents that fit a row, or the share would be that of documents which are dropped later."""
         fitting = self._fitting(part.documents(split))
         self.dropped.update(part.dropped)
@@ -77,9 +80,7 @@ class MixtureDataModule(TokenDataModule):
         return fitting
 
 
-def mix(
-    base: Sequence[TokenDocument], extra: Sequence[TokenDocument], weight: float, seed: int = 0
-) -> list[TokenDocument]:
+def mix(base: Documents, extra: Documents, weight: float, seed: int = 0) -> Documents:
     """All of `base` in order, with documents of `extra` wherever the share of their tokens lags behind `weight`.
 
     The share so holds in every stretch of the stream to within a document, whether it is shuffled later or not.
@@ -88,22 +89,23 @@ def mix(
         NothingToTrainOn: there is nothing to mix in.
     """
     if weight == 0:
-        return list(base)
-    if not extra:
+        return base
+    if not len(extra):
         raise NothingToTrainOn(f"a share of {weight} is to be mixed in, but no document of `extra` is left")
-    coming = _in_rounds(extra, Random(seed))
-    found: list[TokenDocument] = []
+    coming, n_extra_tokens = _in_rounds(len(extra), Random(seed)), extra.lengths
+    order = array("q")
     lacking = 0.0
-    for document in base:
-        found.append(document)
-        lacking += len(document.input_ids) * weight / (1 - weight)
+    for i, n_tokens in enumerate(base.lengths):
+        order.append(i)
+        lacking += float(n_tokens) * weight / (1 - weight)
         while lacking > 0:
-            found.append(next(coming))
-            lacking -= len(found[-1].input_ids)
-    return found
+            taken = next(coming)
+            order.append(len(base) + taken)
+            lacking -= int(n_extra_tokens[taken])
+    return (base + extra).at(np.frombuffer(order, np.int64) if order else np.zeros(0, np.int64))
 
 
-def _in_rounds(documents: Sequence[TokenDocument], rng: Random) -> Iterator[TokenDocument]:
-    """All documents in random order, again and again."""
+def _in_rounds(n: int, rng: Random) -> Iterator[int]:
+    """All of `n` in random order, again and again."""
     while True:
-        yield from rng.sample(documents, len(documents))
+        yield from rng.sample(range(n), n)

@@ -4,7 +4,7 @@ order."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -22,12 +22,17 @@ from lit_reason.batches import (
     WindowPlanner,
 )
 from lit_reason.chat import Chat
+from lit_reason.documents import Documents
 from lit_reason.errors import PlainError
 from lit_reason.records import Question
 
 
 class NothingToTrainOn(PlainError, ValueError):
     """No training document is left; the message says what happened to them."""
+
+
+class DataChanged(PlainError, ValueError):
+    """A run stands within an epoch of other data than there is now."""
 
 
 class TokenDataModule(LightningDataModule):
@@ -42,11 +47,14 @@ class TokenDataModule(LightningDataModule):
         super().__init__()
         self.loading = loading
         self.dropped: Counter[str] = Counter()
-        self._documents: dict[str, list[TokenDocument]] = {}
+        self._documents: dict[str, Documents] = {}
         self._resume_at: tuple[int, int] | None = None
 
-    def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
-        """The documents of a split, tokenised with `self.chat`; any length, the base drops what does not fit a row."""
+    def documents(self, split: Literal["train", "val"]) -> Sequence[TokenDocument]:
+        """The documents of a split, tokenised with `self.chat`; any length, the base drops what does not fit a row.
+
+        A list, or `Documents` of a store on disk where there may be too many for the memory.
+        """
         raise NotImplementedError
 
     def questions(self, split: Literal["val", "test"]) -> list[Question]:
@@ -54,7 +62,7 @@ class TokenDataModule(LightningDataModule):
         return []
 
     @property
-    def tokenised(self) -> Mapping[str, list[TokenDocument]]:
+    def tokenised(self) -> Mapping[str, Documents]:
         """What `setup` made of each split and kept."""
         return self._documents
 
@@ -105,32 +113,47 @@ class TokenDataModule(LightningDataModule):
         return min(steps, max_steps) if max_steps > 0 else steps
 
     def state_dict(self) -> dict[str, Any]:
-        """Where in the data the run stands: epoch, and optimizer windows consumed in it."""
+        """Where in the data the run stands: epoch, and optimizer windows consumed in it; and in which data."""
         batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed
-        return {"epoch": self.trainer.current_epoch, "windows": batches // self.trainer.accumulate_grad_batches}
+        epoch, windows = self.trainer.current_epoch, batches // self.trainer.accumulate_grad_batches
+        at_the_end = windows == len(self.planner.windows(epoch))
+        digest = self._documents["train"].digest
+        return {"epoch": epoch, "windows": windows, "at_the_end": at_the_end, "digest": digest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue with the first window that was not consumed."""
+        """Continue with the first window that was not consumed.
+
+        Raises:
+            DataChanged: the documents on disk are others than those of which a part was consumed.
+        """
+        digest, train = state_dict.get("digest"), self._documents.get("train")
+        within = state_dict["windows"] and not state_dict.get("at_the_end")
+        if within and digest and train is not None and train.digest not in (None, digest):
+            raise DataChanged(
+                "data: the rows are not those that the checkpoint's run was reading, so its place in the epoch means "
+                "nothing: put them back, or start a new run"
+            )
         self._resume_at = state_dict["epoch"], state_dict["windows"] * self.trainer.accumulate_grad_batches
 
-    def _fitting(self, documents: list[TokenDocument]) -> list[TokenDocument]:
-        kept = [d for d in documents if len(d.input_ids) <= self.loading.row_tokens]
-        if len(kept) < len(documents):
-            self.dropped[f"longer than {self.loading.row_tokens} tokens"] += len(documents) - len(kept)
+    def _fitting(self, documents: Sequence[TokenDocument]) -> Documents:
+        measured = Documents.of(documents)
+        kept = measured.at(measured.lengths <= self.loading.row_tokens)
+        if len(kept) < len(measured):
+            self.dropped[f"longer than {self.loading.row_tokens} tokens"] += len(measured) - len(kept)
         return kept
 
     def _plan(self, split: str, loading: Loading, accumulate: int) -> WindowPlanner:
         documents = self._documents[split]
         return WindowPlanner(
-            [len(d.input_ids) for d in documents],
-            [d.n_targets for d in documents],
+            documents.lengths,
+            documents.targets,
             loading,
             accumulate,
             self.trainer.world_size,
             seed=torch.initial_seed() % 2**31,
         )
 
-    def _loader(self, split: str, micro_batches: list[MicroBatch], start: int) -> DataLoader[TokenBatch]:
+    def _loader(self, split: str, micro_batches: Sequence[MicroBatch], start: int) -> DataLoader[TokenBatch]:
         tokenizer = self.chat.tokenizer
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
         # An iterator draws a seed for its workers; from the global generator, a resumed run would draw once more than

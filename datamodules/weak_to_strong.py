@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -92,7 +92,7 @@ class WeakLabelDataModule(TokenDataModule):
         given = planner.lengths, planner.targets, loading, accumulate, planner.world_size, planner.seed
         return WholeWindowPlanner(*given)
 
-    def _loader(self, split: str, micro_batches: list[MicroBatch], start: int) -> DataLoader[TokenBatch]:
+    def _loader(self, split: str, micro_batches: Sequence[MicroBatch], start: int) -> DataLoader[TokenBatch]:
         tokenizer = self.chat.tokenizer
         labels = {item.id: item.soft_label for item in self.items(cast(Literal["train", "val"], split))}
         return DataLoader(
@@ -130,11 +130,11 @@ class WindowMicroBatch(MicroBatch):
 class WholeWindowPlanner(WindowPlanner):
     """Attaches a window's rows to its first micro-batch, on every rank its own: losses of the whole batch read them."""
 
-    def _cut(self, window: list[Row], rank: int) -> Iterator[MicroBatch]:
-        parts = list(super()._cut(window, rank))
+    def cut(self, window: list[Row], rank: int) -> list[MicroBatch]:
+        """One rank's micro-batches of a window, and the window with the first."""
+        parts = super().cut(window, rank)
         whole = tuple(part.rows for part in parts)
-        for i, part in enumerate(parts):
-            yield WindowMicroBatch(part.rows, part.window_targets, whole if i == 0 else ())
+        return [WindowMicroBatch(p.rows, p.window_targets, whole if i == 0 else ()) for i, p in enumerate(parts)]
 
 
 class LabelledRows(DocumentRows):

@@ -6,14 +6,18 @@ ranks.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from itertools import islice
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -22,6 +26,9 @@ IGNORED = -100
 
 PADDING_DOCUMENT = -1
 """The document id of padding."""
+
+_BLOCK = 4096
+"""Documents of an order that are Python numbers at a time: there may be millions."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,31 @@ class MicroBatch:
     window_targets: int
 
 
+class EpochPlan(Sequence[list[Row]]):
+    """The windows of an epoch, each a list of rows; kept as flat arrays, because an epoch may hold millions of
+    documents. The last window may hold fewer rows than the others."""
+
+    def __init__(self, windows: Iterable[Sequence[Sequence[int]]]) -> None:
+        documents, row_ends, window_ends = array("q"), array("q", [0]), array("q", [0])
+        for window in windows:
+            for row in window:
+                documents.extend(row)
+                row_ends.append(len(documents))
+            window_ends.append(len(row_ends) - 1)
+        self._documents, self._row_ends, self._window_ends = documents, row_ends, window_ends
+
+    def __len__(self) -> int:
+        return len(self._window_ends) - 1
+
+    def __getitem__(self, window: Any) -> Any:
+        if isinstance(window, slice):
+            return [self[i] for i in range(*window.indices(len(self)))]
+        if not -len(self) <= window < len(self):
+            raise IndexError(window)
+        first, end = self._window_ends[window % len(self)], self._window_ends[window % len(self) + 1]
+        return [tuple(self._documents[self._row_ends[r] : self._row_ends[r + 1]]) for r in range(first, end)]
+
+
 class WindowPlanner:
     """Plans every optimizer window of an epoch ahead, as a pure function of (seed, epoch, lengths).
 
@@ -108,80 +140,109 @@ class WindowPlanner:
 
     def __init__(
         self,
-        lengths: Sequence[int],
-        targets: Sequence[int],
+        lengths: ArrayLike,
+        targets: ArrayLike,
         loading: Loading,
         accumulate: int = 1,
         world_size: int = 1,
         seed: int = 0,
     ) -> None:
-        if max(lengths, default=0) > loading.row_tokens:
-            raise ValueError(f"a document of {max(lengths)} tokens does not fit a row of {loading.row_tokens}")
-        self.lengths, self.targets, self.loading = lengths, targets, loading
+        self.lengths, self.targets, self.loading = np.asarray(lengths, np.int32), np.asarray(targets, np.int32), loading
+        longest = self.lengths.max(initial=0)
+        if longest > loading.row_tokens:
+            raise ValueError(f"a document of {longest} tokens does not fit a row of {loading.row_tokens}")
         self.accumulate, self.world_size, self.seed = accumulate, world_size, seed
-        self._planned: tuple[int, list[list[Row]]] | None = None
+        self._planned: tuple[int, EpochPlan] | None = None
 
     @property
     def rows_per_window(self) -> int:
         """Rows that one optimizer step sees: R x N x W."""
         return self.loading.rows * self.accumulate * self.world_size
 
-    def windows(self, epoch: int) -> list[list[Row]]:
-        """The rows of every window of an epoch; the last window may hold fewer rows than the others."""
+    def windows(self, epoch: int) -> EpochPlan:
+        """The rows of every window of an epoch."""
         if self._planned is None or self._planned[0] != epoch:
-            self._planned = epoch, list(self._plan(self._order(epoch)))
+            self._planned = epoch, EpochPlan(self._plan(self._order(epoch)))
         return self._planned[1]
 
-    def micro_batches(self, epoch: int, rank: int = 0) -> list[MicroBatch]:
+    def micro_batches(self, epoch: int, rank: int = 0) -> MicroBatches:
         """One rank's micro-batches of an epoch, always N per window."""
-        return [micro for window in self.windows(epoch) for micro in self._cut(window, rank)]
+        return MicroBatches(self, self.windows(epoch), rank)
 
     def n_steps(self, epochs: int) -> int:
         """Optimizer steps of the first so many epochs, exactly; schedules need it."""
         return sum(len(self.windows(epoch)) for epoch in range(epochs))
 
-    def _order(self, epoch: int) -> Sequence[int]:
-        if not self.loading.shuffle:
-            return range(len(self.lengths))
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.lengths)).tolist()
+    def cut(self, window: list[Row], rank: int) -> list[MicroBatch]:
+        """One rank's micro-batches of a window. Sorted by length, so that rows of a micro-batch are alike; dealt so
+        that ranks carry equal numbers of rows."""
+        targets = sum(int(self.targets[i]) for row in window for i in row)
+        longest_first = sorted(window, key=lambda row: -sum(int(self.lengths[i]) for i in row))
+        per_pass = self.loading.rows * self.world_size
+        groups = [longest_first[n * per_pass : (n + 1) * per_pass] for n in range(self.accumulate)]
+        return [MicroBatch(tuple(group[rank :: self.world_size]), targets) for group in groups]
 
-    def _plan(self, order: Sequence[int]) -> Iterator[list[Row]]:
+    def _order(self, epoch: int) -> Iterator[int]:
+        n = len(self.lengths)
+        if not self.loading.shuffle:
+            yield from range(n)
+            return
+        order = np.random.default_rng([self.seed, epoch]).permutation(n)
+        for start in range(0, n, _BLOCK):
+            yield from order[start : start + _BLOCK].tolist()
+
+    def _plan(self, order: Iterator[int]) -> Iterator[list[list[int]]]:
         if self.loading.pack:
             yield from self._pack(order)
             return
-        for start in range(0, len(order), self.rows_per_window):
-            yield [(i,) for i in order[start : start + self.rows_per_window]]
+        while window := [[i] for i in islice(order, self.rows_per_window)]:
+            yield window
 
-    def _pack(self, order: Sequence[int]) -> Iterator[list[Row]]:
+    def _pack(self, order: Iterator[int]) -> Iterator[list[list[int]]]:
         """Fill the rows of a window in order, each document into the fullest row that still takes it. What fits nowhere
         opens the next window; a window closes when as many documents wait as it has rows."""
-        waiting: deque[int] = deque()
-        coming = deque(order)
-        while waiting or coming:
-            coming.extendleft(reversed(waiting))
-            waiting.clear()
+        ahead: deque[int] = deque()
+        while True:
+            waiting: list[int] = []
             rows: list[list[int]] = [[] for _ in range(self.rows_per_window)]
-            free = [self.loading.row_tokens] * self.rows_per_window
-            while coming and len(waiting) < self.rows_per_window:
-                document = coming.popleft()
-                fitting = [i for i, room in enumerate(free) if room >= self.lengths[document]]
-                if not fitting:
+            free = [(self.loading.row_tokens, i) for i in range(self.rows_per_window)]  # sorted: room, row
+            while len(waiting) < self.rows_per_window:
+                document = ahead.popleft() if ahead else next(order, None)
+                if document is None:
+                    break
+                length = int(self.lengths[document])
+                fullest = bisect_left(free, (length, -1))
+                if fullest == len(free):
                     waiting.append(document)
                     continue
-                best = min(fitting, key=free.__getitem__)
-                rows[best].append(document)
-                free[best] -= self.lengths[document]
-            yield [tuple(row) for row in rows if row]
+                room, row = free.pop(fullest)
+                rows[row].append(document)
+                insort(free, (room - length, row))
+            if not rows[0]:
+                return
+            yield [row for row in rows if row]
+            ahead.extendleft(reversed(waiting))
 
-    def _cut(self, window: list[Row], rank: int) -> Iterator[MicroBatch]:
-        """Sorted by length, so that rows of a micro-batch are alike; dealt so that ranks carry equal numbers of
-        rows."""
-        targets = sum(self.targets[i] for row in window for i in row)
-        longest_first = sorted(window, key=lambda row: -sum(self.lengths[i] for i in row))
-        for n in range(self.accumulate):
-            start = n * self.loading.rows * self.world_size
-            group = longest_first[start : start + self.loading.rows * self.world_size]
-            yield MicroBatch(tuple(group[rank :: self.world_size]), targets)
+
+class MicroBatches(Sequence[MicroBatch]):
+    """One rank's micro-batches of an epoch, made when they are asked for."""
+
+    def __init__(self, planner: WindowPlanner, windows: EpochPlan, rank: int) -> None:
+        self._planner, self._windows, self._rank = planner, windows, rank
+        self._cut: tuple[int, list[MicroBatch]] = -1, []
+
+    def __len__(self) -> int:
+        return len(self._windows) * self._planner.accumulate
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        window, place = divmod(index % len(self), self._planner.accumulate)
+        if self._cut[0] != window:
+            self._cut = window, self._planner.cut(self._windows[window], self._rank)
+        return self._cut[1][place]
 
 
 class DocumentRows(Dataset[TokenBatch]):
@@ -199,11 +260,11 @@ class ResumableOrder(Sampler[MicroBatch]):
     """One rank's micro-batches of one epoch from a given one on. `len` stays that of the whole epoch: Lightning counts
     batches from where it stopped, and a shorter length would end the epoch early."""
 
-    def __init__(self, micro_batches: list[MicroBatch], start: int = 0) -> None:
+    def __init__(self, micro_batches: Sequence[MicroBatch], start: int = 0) -> None:
         self.micro_batches, self.start = micro_batches, start
 
     def __iter__(self) -> Iterator[MicroBatch]:
-        return iter(self.micro_batches[self.start :])
+        return (self.micro_batches[i] for i in range(self.start, len(self.micro_batches)))
 
     def __len__(self) -> int:
         return len(self.micro_batches)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lit_reason.batches import TokenDocument
 from lit_reason.errors import PlainError
+from lit_reason.files import stable_hash
 from lit_reason.records import Message
 
 if TYPE_CHECKING:
@@ -43,6 +46,17 @@ class Chat:
         self.tokenizer = tokenizer
         self.template = {"own": tokenizer.chat_template, "plain": PLAIN_TEMPLATE}.get(template, template)
         self.system = system
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of everything that decides on the tokens: vocabulary, merges, special tokens, template, system."""
+        tokenizer = self.tokenizer
+        if tokenizer.is_fast:
+            own = json.loads(tokenizer.backend_tokenizer.to_str())
+            own = {part: own[part] for part in own if part not in ("truncation", "padding")}  # calls change these
+        else:
+            own = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
+        return stable_hash([own, tokenizer.eos_token, tokenizer.all_special_tokens, self.template, self.system])
 
     def prompt_text(self, prompt: str | list[Message]) -> str:
         """The text that a model continues; ends with the template's opening of an assistant turn, and with what the

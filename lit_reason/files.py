@@ -88,8 +88,11 @@ def append_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
         os.fsync(stream.fileno())
 
 
-def read_jsonl(path: Path | str, on_bad: BadLine | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield `(line_number, row)`, lines counted from 1. A line that is no JSON object goes to `on_bad`, or raises.
+def read_jsonl(
+    path: Path | str, on_bad: BadLine | None = None, wanted: Callable[[int], bool] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield `(line_number, row)`, lines counted from 1. A line that is no JSON object goes to `on_bad`, or raises; one
+    whose number is not `wanted` is passed over unread.
 
     Raises:
         ValueError: naming file and line, when `on_bad` is None.
@@ -97,7 +100,7 @@ def read_jsonl(path: Path | str, on_bad: BadLine | None = None) -> Iterator[tupl
     path = Path(path)
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
-            if not line.strip():
+            if (wanted is not None and not wanted(number)) or not line.strip():
                 continue
             try:
                 row = json.loads(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -11,6 +12,19 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import pytest
 
 from lit_reason.backbones import Backbone, embedded_model_dir
+from lit_reason.files import cache_dir
+
+
+@pytest.fixture(scope="session", autouse=True)
+def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The user's cache, but what tests tokenise does not stay there."""
+    folder = tmp_path_factory.mktemp("cache")
+    for name in ("models", "case2code"):
+        (cache_dir() / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(cache_dir() / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIT_REASON_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -60,17 +60,54 @@ def test_an_epoch_holds_every_document_once_and_every_window_is_full(lengths, ro
 @given(lengths=LENGTHS, pack=st.booleans())
 def test_the_split_of_a_window_does_not_change_its_documents(lengths, pack):
     def windows(rows: int, accumulate: int, world_size: int) -> list[list]:
-        return planner(lengths, rows, accumulate, world_size, pack).windows(2)
+        return list(planner(lengths, rows, accumulate, world_size, pack).windows(2))
 
     assert windows(8, 1, 1) == windows(4, 2, 1) == windows(1, 8, 1) == windows(2, 2, 2)
 
 
+def plain_packing(order: list[int], lengths: list[int], n_rows: int) -> list[list[tuple[int, ...]]]:
+    """The rule of `WindowPlanner._pack`, each step a search over all rows."""
+    windows, coming = [], list(order)
+    while coming:
+        rows: list[list[int]] = [[] for _ in range(n_rows)]
+        free, waiting = [40] * n_rows, []
+        while coming and len(waiting) < n_rows:
+            document = coming.pop(0)
+            fitting = [i for i, room in enumerate(free) if room >= lengths[document]]
+            if not fitting:
+                waiting.append(document)
+                continue
+            best = min(fitting, key=free.__getitem__)
+            rows[best].append(document)
+            free[best] -= lengths[document]
+        coming = waiting + coming
+        windows.append([tuple(row) for row in rows if row])
+    return windows
+
+
+@settings(max_examples=60, deadline=None)
+@given(lengths=st.lists(st.integers(2, 40), max_size=200), rows=st.integers(1, 9), epoch=st.integers(0, 3))
+def test_the_plan_is_that_of_the_plain_rule(lengths, rows, epoch):
+    order = np.random.default_rng([0, epoch]).permutation(len(lengths)).tolist()
+    assert list(planner(lengths, rows, 1, 1).windows(epoch)) == plain_packing(order, lengths, rows)
+
+
+def test_windows_and_micro_batches_are_sequences():
+    plan = planner([5] * 200, 2, 3, 1)
+    windows, micro = plan.windows(0), plan.micro_batches(0)
+    assert windows[-1] == windows[len(windows) - 1] and windows[1:3] == [windows[1], windows[2]]
+    assert [micro[i] for i in (4, 0, 3)] == [list(micro)[i] for i in (4, 0, 3)]
+    for sequence in (windows, micro):
+        with pytest.raises(IndexError):
+            sequence[len(sequence)]
+
+
 def test_epochs_and_seeds_differ_and_repeat():
     lengths = [5] * 50
-    first = planner(lengths, 4, 1, 1).windows(0)
-    assert first == planner(lengths, 4, 1, 1).windows(0)
-    assert first != planner(lengths, 4, 1, 1).windows(1)
-    assert first != planner(lengths, 4, 1, 1, seed=1).windows(0)
+    first = list(planner(lengths, 4, 1, 1).windows(0))
+    assert first == list(planner(lengths, 4, 1, 1).windows(0))
+    assert first != list(planner(lengths, 4, 1, 1).windows(1))
+    assert first != list(planner(lengths, 4, 1, 1, seed=1).windows(0))
 
 
 def test_packing_fills_rows():

@@ -39,6 +39,15 @@ def _behind_built_ins(path: Path_, config: Mapping[str, Any], settings: Settings
     return (*path[:2], path[2] + len(_at(config, path[:2], [])) - n_given, *path[3:])
 
 
+def command_checks(command: str, config: Mapping[str, Any], settings: Settings) -> list[Mistake]:
+    """A part of the data is only ever prepared: training on it would pass for training on everything."""
+    shard = _at(config, ("data", "shard"))
+    if shard is None or command == "prepare":
+        return []
+    problem = f"only prepare builds a part of the data; leave it out of {command}"
+    return [Mistake("data.shard", problem, shard, None, settings.origin(("data", "shard")))]
+
+
 def machine_checks(config: Mapping[str, Any], settings: Settings) -> list[Mistake]:
     """Precision, devices and strategy against what this machine has."""
     trainer = config["trainer"]

@@ -7,6 +7,8 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
+from lit_reason.documents import Documents
+
 
 def prepare(trainer: Trainer, model: LightningModule, datamodule: LightningDataModule | None) -> None:
     """Run the data half of a fit on this process, then print counts and one row."""
@@ -17,8 +19,12 @@ def prepare(trainer: Trainer, model: LightningModule, datamodule: LightningDataM
     trainer.strategy.connect(model)
     datamodule.trainer = trainer
     datamodule.prepare_data()
-    datamodule.setup("fit")
     console = Console(highlight=False)
+    shard = getattr(datamodule, "shard", None)
+    if shard is not None:
+        console.print(f"part {shard} is ready; when all {shard.count} are, run prepare once without data.shard")
+        return
+    datamodule.setup("fit")
     for line in _counts(datamodule):
         console.print(line, markup=False)
     documents = _documents(datamodule).get("train")
@@ -26,14 +32,14 @@ def prepare(trainer: Trainer, model: LightningModule, datamodule: LightningDataM
         console.print(_marked(documents[0], model.tokenizer))
 
 
-def _documents(datamodule: LightningDataModule) -> Mapping[str, list[Any]]:
+def _documents(datamodule: LightningDataModule) -> Mapping[str, Documents]:
     return getattr(datamodule, "tokenised", {})
 
 
 def _counts(datamodule: LightningDataModule) -> list[str]:
     lines = [
-        f"{split}: {len(documents):,} documents, {sum(len(d.input_ids) for d in documents):,} tokens, "
-        f"{sum(d.n_targets for d in documents):,} of them targets"
+        f"{split}: {len(documents):,} documents, {documents.lengths.sum():,} tokens, "
+        f"{documents.targets.sum():,} of them targets"
         for split, documents in _documents(datamodule).items()
     ]
     dropped = getattr(datamodule, "dropped", {})

@@ -145,6 +145,7 @@ def _all_mistakes(checker: Checker, settings: Settings, config: dict[str, Any]) 
     """What the checker found, and what a complete configuration shows."""
     mistakes = list(checker.mistakes)
     mistakes += cross_checks.class_checks(checker.groups, config, settings, mistakes)
+    mistakes += cross_checks.command_checks(checker.request.command, config, settings)
     mistakes += cross_checks.machine_checks(config, settings)
     return mistakes + cross_checks.backbone_checks(config, settings)
 

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.instruction import InstructionDataModule, split_conversations
+from datamodules.instruction import InstructionDataModule, held_out
 from datamodules.token_data import Loading
 from lit_reason.backbones import Backbone, load_tokenizer
 from lit_reason.chat import Chat
 from lit_reason.cli import main
 from lit_reason.rows import RowsError
+from lit_reason.tokenising import request_hash
 
 ROWS: list[dict[str, Any]] = [
     {"prompt": "What is 1 + 1?", "completion": "2"},
     {"instruction": "Translate", "input": "chat", "output": "cat 猫"},
-    {"messages": [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Hi"}, {"role": "assistant", "content": " Hello \n"},
-        {"role": "user", "content": "Bye"}, {"role": "assistant", "content": "Goodbye"},
-    ]},
+    {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": " Hello \n"},
+            {"role": "user", "content": "Bye"},
+            {"role": "assistant", "content": "Goodbye"},
+        ]
+    },
     {"conversations": [{"from": "human", "value": "A"}, {"from": "gpt", "value": "B\n\nC"}]},
 ]
 ANSWERS = [["2"], ["cat 猫"], [" Hello \n", "Goodbye"], ["B\n\nC"]]
@@ -35,6 +42,12 @@ ANSWERS = [["2"], ["cat 猫"], [" Hello \n", "Goodbye"], ["B\n\nC"]]
 @pytest.fixture(scope="module", params=["bytes", "smollm2-135m"])
 def chat(request: pytest.FixtureRequest) -> Chat:
     return Chat(load_tokenizer(Backbone("llama-tiny", tokenizer=request.param)))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LIT_REASON_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def build(path: Path, chat: Chat, **settings: Any) -> InstructionDataModule:
@@ -71,10 +84,17 @@ def test_the_system_message_is_overridden(chat: Chat, tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_named_and_counted(chat: Chat, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = write(tmp_path / "a.jsonl", [
-        ROWS[0], "{broken", {"question": "q", "answer": "a"}, {"prompt": "q", "completion": ""},
-        {"prompt": f"q{chat.tokenizer.eos_token}", "completion": "a"}, ROWS[1],
-    ])
+    path = write(
+        tmp_path / "a.jsonl",
+        [
+            ROWS[0],
+            "{broken",
+            {"question": "q", "answer": "a"},
+            {"prompt": "q", "completion": ""},
+            {"prompt": f"q{chat.tokenizer.eos_token}", "completion": "a"},
+            ROWS[1],
+        ],
+    )
     with caplog.at_level(logging.WARNING):
         data = build(path, chat, validation_share=0)
         documents = data.documents("train")
@@ -84,7 +104,7 @@ def test_bad_rows_are_named_and_counted(chat: Chat, tmp_path: Path, caplog: pyte
     assert "a.jsonl:3: row left out: no known columns: the row has question, answer" in caplog.text
     assert "a.jsonl:4: row left out: empty answer" in caplog.text
     assert f"a.jsonl:5: row left out: holds a special token: {chat.tokenizer.eos_token}" in caplog.text
-    assert "3 rows used, 3 left out: not JSON (1), no known columns (1), empty answer (1)" in caplog.text
+    assert "2 rows used, 4 left out: not JSON (1), no known columns (1), empty answer (1), holds a" in caplog.text
 
 
 def test_counts_do_not_grow_when_the_other_split_is_asked_for(chat: Chat, tmp_path: Path) -> None:
@@ -116,7 +136,7 @@ def test_when_nothing_is_left_one_line_says_why(chat: Chat, tmp_path: Path) -> N
         (["{broken", {"x": 1}, {"x": 2}], "a.jsonl: no row can be used: no known columns (2), not JSON (1); first a.j"),
         ([], "a.jsonl: no row can be used: it is empty"),
         ([ROWS[0], ROWS[0]], "a.jsonl: no row is left to train on, because rows that ask the same stay together"),
-        ([{"prompt": chat.tokenizer.eos_token, "completion": "a"}], "train rows: no row can be used: holds a special"),
+        ([{"prompt": chat.tokenizer.eos_token, "completion": "a"}], "a.jsonl: no row can be used: holds a special"),
     ]:
         data = build(write(tmp_path / "a.jsonl", rows), chat, validation_share=0.5 if len(rows) == 2 else 0)
         with pytest.raises(RowsError) as caught:
@@ -146,9 +166,16 @@ def test_mistakes_in_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 FIT = [
-    "fit", "--model=CausalLanguageModel", "--model.backbone={name: llama-tiny, tokenizer: bytes, dtype: float32}",
-    "--data=InstructionDataModule", "--data.validation_share=0.5", "--data.path=my rows.csv", "--trainer.max_steps=2",
-    "--trainer.accelerator=cpu", "--run.name=own", "--run.id=x",
+    "fit",
+    "--model=CausalLanguageModel",
+    "--model.backbone={name: llama-tiny, tokenizer: bytes, dtype: float32}",
+    "--data=InstructionDataModule",
+    "--data.validation_share=0.5",
+    "--data.path=my rows.csv",
+    "--trainer.max_steps=2",
+    "--trainer.accelerator=cpu",
+    "--run.name=own",
+    "--run.id=x",
 ]
 
 
@@ -174,9 +201,20 @@ def test_a_file_without_one_usable_row_ends_in_one_line(
 
 
 def test_rows_that_ask_nothing_are_not_one_group() -> None:
-    rows = [(f"f:{i}", [{"role": "user", "content": ""}, {"role": "assistant", "content": str(i)}]) for i in range(10)]
-    train, val = split_conversations(rows, 0.2, seed=0)
-    assert (len(train), len(val)) == (8, 2)
+    rows = [[{"role": "user", "content": ""}, {"role": "assistant", "content": str(i)}] for i in range(10)]
+    requests = np.array([request_hash(row, 0) for row in rows], np.uint64)
+    assert held_out(requests, 0.2).sum() == 2
+
+
+def plain_split(rows: list[list[dict[str, str]]], share: float, seed: int) -> list[bool]:
+    """The rule of `held_out`, group by group."""
+    keys = [request_hash(row, seed) for row in rows]
+    groups, held = Counter(keys), set()
+    for key in sorted(groups):
+        if sum(groups[k] for k in held) >= share * len(rows):
+            break
+        held.add(key)
+    return [key in held for key in keys]
 
 
 REQUESTS = st.lists(st.integers(0, 15), min_size=1, max_size=60)
@@ -184,15 +222,18 @@ REQUESTS = st.lists(st.integers(0, 15), min_size=1, max_size=60)
 
 @given(REQUESTS, st.sampled_from([0, 0.01, 0.05, 0.25, 0.5, 1]), st.integers(0, 3), st.randoms())
 def test_the_split(requests: list[int], share: float, seed: int, random: Any) -> None:
-    def row(i: int, request: int) -> tuple[str, list[dict[str, str]]]:
-        return f"f:{i}", [{"role": "user", "content": str(request)}, {"role": "assistant", "content": str(i)}]
+    def is_held_out(order: list[int]) -> dict[int, bool]:
+        hashes = np.array([request_hash(rows[i], seed) for i in order], np.uint64)
+        return dict(zip(order, held_out(hashes, share).tolist(), strict=True))
 
-    rows = [row(i, request) for i, request in enumerate(requests)]
-    train, val = split_conversations(rows, share, seed)
-    assert sorted(train + val) == sorted(rows)
-    asked_in_train = {messages[0]["content"] for _, messages in train}
-    assert asked_in_train.isdisjoint(messages[0]["content"] for _, messages in val)
+    rows = [
+        [{"role": "user", "content": str(request)}, {"role": "assistant", "content": str(i)}]
+        for i, request in enumerate(requests)
+    ]
+    held = is_held_out(list(range(len(rows))))
+    assert list(held.values()) == plain_split(rows, share, seed)
+    sides = [{request for i, request in enumerate(requests) if held[i] is side} for side in (True, False)]
+    assert sides[0].isdisjoint(sides[1])
     largest = max(requests.count(request) for request in requests)
-    assert share * len(rows) <= len(val) < share * len(rows) + largest
-    shuffled = random.sample(rows, len(rows))
-    assert {place for place, _ in split_conversations(shuffled, share, seed)[1]} == {place for place, _ in val}
+    assert share * len(rows) <= sum(held.values()) < share * len(rows) + largest
+    assert is_held_out(random.sample(range(len(rows)), len(rows))) == held

@@ -24,6 +24,7 @@ from lit_reason.case2code.prompts import PromptSettings
 from lit_reason.case2code.settings import RealSettings
 from lit_reason.chat import Chat
 from lit_reason.cli import main
+from lit_reason.documents import Documents
 
 CHAT = Chat(load_tokenizer(Backbone("llama-tiny", tokenizer="bytes")))
 LOADING = Loading(row_tokens=512, rows=3)
@@ -96,8 +97,10 @@ def test_nothing_to_mix_in_is_one_line(rows: Path) -> None:
         attached(MixtureDataModule(base(rows), extra(0), 0.5, loading=LOADING))
 
 
-def documents(name: str, lengths: list[int]) -> list[TokenDocument]:
-    return [TokenDocument(f"{name}{i}", np.zeros(n, np.int32), np.ones(n, bool)) for i, n in enumerate(lengths)]
+def documents(name: str, lengths: list[int]) -> Documents:
+    return Documents.of(
+        [TokenDocument(f"{name}{i}", np.zeros(n, np.int32), np.ones(n, bool)) for i, n in enumerate(lengths)]
+    )
 
 
 @given(
