@@ -12,12 +12,13 @@ import numpy as np
 from datamodules.token_data import TokenDataModule
 from lit_reason.batches import Loading, TokenDocument
 from lit_reason.case2code.functions import Function
-from lit_reason.case2code.pipeline import build
+from lit_reason.case2code.pipeline import build, build_part
 from lit_reason.case2code.planted import PlantedSettings, with_names
 from lit_reason.case2code.prompts import Prompt, PromptSettings, Purpose, build_prompt, build_target, instruction_prompt
 from lit_reason.case2code.settings import RealSettings
 from lit_reason.case2code.splits import dropped, real_functions
 from lit_reason.records import Question
+from lit_reason.shards import Shard, shard_problem
 
 Split = Literal["train", "val", "test"]
 Row = tuple[Function, Prompt]
@@ -37,6 +38,8 @@ class Case2CodeDataModule(TokenDataModule):
             under its own names, so that everything but the body can be learned.
         loss_on: `target` as in fine-tuning, or `all` tokens as in pre-training, where the cases teach copying as well.
         loading: rows, batches and workers.
+        shard: with `prepare`, build only part `i/n` of the real functions, i from 0; when all n parts are done,
+            prepare without.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class Case2CodeDataModule(TokenDataModule):
         shuffled_targets: bool = False,
         loss_on: Literal["target", "all"] = "target",
         loading: Loading = Loading(),
+        shard: str | None = None,
     ) -> None:
         super().__init__(loading)
+        self.shard = Shard.parse(shard) if shard else None
         self.planted = planted
         self.real = real
         self.prompts = prompts
@@ -69,11 +74,14 @@ class Case2CodeDataModule(TokenDataModule):
                 key = "n_shown" if part == "planted" else "max_shown"
                 message = f"is {prompts.k_min}, but no more than {part}.{key} = {most} cases are shown"
                 found.append(("prompts.k_min", message))
-        return found
+        problem = shard_problem(init_args.get("shard"))
+        return [*found, ("shard", problem)] if problem else found
 
     def prepare_data(self) -> None:
         """Build the cache of real functions, unless it is complete; planted ones are generated where they are used."""
-        if self.real.in_use:
+        if self.real.in_use and self.shard:
+            build_part(self.real, self.shard)
+        elif self.real.in_use:
             build(self.real)
 
     def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:

@@ -1,5 +1,8 @@
 """From source files to tasks: harvest, write inputs, execute, filter, choose cases; cached and restartable.
 
+The work may be shared out: each shard builds its functions in a folder of its own below `parts`, and a last build puts
+them in order. What concerns several functions, duplicates and splits, every one of them does over all.
+
 A folder holds `functions.jsonl` and `rejected.jsonl`, to which every function is appended as it is done, and
 `reasons.json`, which appears when all are. A run that was killed goes on behind what it had written; a line that the
 kill cut short is not counted as done (section 10 L).
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +22,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from lit_reason import shards
 from lit_reason.case2code import filters, rules
 from lit_reason.case2code.cases import Choice, choose_cases
 from lit_reason.case2code.execute import Coverage, Executor
@@ -36,12 +41,13 @@ from lit_reason.errors import PlainError
 from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, write_json_atomic, write_jsonl_atomic
 from lit_reason.progress import track
 from lit_reason.sandbox import Outcome, Program
+from lit_reason.shards import Shard
 
 VERSION = 8
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
 
-FUNCTIONS, REJECTED, WRITTEN, SUMMARY, MADE_FROM = (
-    "functions.jsonl", "rejected.jsonl", "written.jsonl", "reasons.json", "made_from.json",
+FUNCTIONS, REJECTED, WRITTEN, SUMMARY, MADE_FROM, PARTS = (
+    "functions.jsonl", "rejected.jsonl", "written.jsonl", "reasons.json", "made_from.json", "parts",
 )  # fmt: skip
 
 _CHUNK = 96
@@ -98,11 +104,28 @@ def build(settings: RealSettings) -> Path:
     return build_in(cache_dir() / "case2code" / key, settings, key)
 
 
+def build_part(settings: RealSettings, shard: Shard) -> None:
+    """Write inputs for one shard's functions, execute and filter them; nothing to do where all is built already."""
+    folder = cache_dir() / "case2code" / build_key(settings)
+    own = folder / PARTS / shard.word
+    own.mkdir(parents=True, exist_ok=True)
+    with FileLock(own / ".lock"):
+        if (folder / SUMMARY).exists():
+            return
+        shards.begin(folder / PARTS, shard)
+        works = _works(_harvest(settings), settings)
+        _run(own, [work for i, work in enumerate(works) if shard.takes(i)], settings)
+        shards.finish(folder / PARTS, shard)
+    counts = {name: len(stored_rows(own / name)) for name in (FUNCTIONS, REJECTED)}
+    logger.info("Case2Code, part %s: %d real functions, %d rejected", shard, counts[FUNCTIONS], counts[REJECTED])
+
+
 def build_in(folder: Path, settings: RealSettings, key: str, stage: Stage | None = None) -> Path:
     """The same in a folder of one's own. With a `stage`, rows keep their ids, and every row that is no task is listed.
 
     Raises:
         EmptyCorpus: with the reasons, when nothing is left.
+        MissingShards: the work was begun in parts that are not all done.
         OtherData: the folder's functions were made from something else.
         SandboxUnavailable: where functions would have to run without isolation and that is not allowed.
     """
@@ -205,24 +228,52 @@ def _choose(cases: Sequence[Case], coverage: Sequence[Coverage], work: Work, set
 
 
 def _build(folder: Path, settings: RealSettings, stage: Stage | None) -> None:
-    limits = HarvestRules(settings.max_lines, settings.max_chars, settings.helpers, settings.undefined_names)
-    found = harvest(settings.sources, settings.evaluation_sets, limits, stage)
-    works = [Work(candidate if stage else replace(candidate, id=""), settings.seed) for candidate in found.kept]
+    n_shards = shards.complete(folder / PARTS)
+    found = _harvest(settings, stage)
+    works = _works(found, settings, stage)
     if stage:
         _list_rejections(folder / REJECTED, found, {work.key for work in works})
-    done = {(row["id"], row["origin"]) for name in (FUNCTIONS, REJECTED) for row in stored_rows(folder / name)}
+    done = _done(folder)
     for function in found.executed:
         task = _chosen(function if stage else replace(function, id=f"real-{function.body}"), settings)
         if (task.id, task.origin) not in done:
             append_jsonl(folder / FUNCTIONS, [task.to_row()])
-    todo = [work for work in works if work.key not in done]
-    if todo:
-        _run(folder, works, todo, settings)
+    _join([folder / PARTS / Shard(i, n_shards).word for i in range(n_shards)], folder, works)
+    _run(folder, works, settings)
     _summarise(folder, found, settings)
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
 
 
-def _run(folder: Path, works: Sequence[Work], todo: Sequence[Work], settings: RealSettings) -> None:
-    """Write inputs, execute, filter and append, function by function."""
+def _harvest(settings: RealSettings, stage: Stage | None = None) -> Harvest:
+    limits = HarvestRules(settings.max_lines, settings.max_chars, settings.helpers, settings.undefined_names)
+    return harvest(settings.sources, settings.evaluation_sets, limits, stage)
+
+
+def _works(found: Harvest, settings: RealSettings, stage: Stage | None = None) -> list[Work]:
+    return [Work(candidate if stage else replace(candidate, id=""), settings.seed) for candidate in found.kept]
+
+
+def _done(folder: Path) -> set[Key]:
+    return {(row["id"], row["origin"]) for name in (FUNCTIONS, REJECTED) for row in stored_rows(folder / name)}
+
+
+def _join(parts: Sequence[Path], folder: Path, works: Sequence[Work]) -> None:
+    """Copy what shards have done, in the order in which one build would have done it."""
+    for name, key in ((FUNCTIONS, ("id", "origin")), (REJECTED, ("id", "origin")), (WRITTEN, ("id",))):
+        rows = {tuple(row[k] for k in key): row for part in parts for row in stored_rows(part / name)}
+        for row in stored_rows(folder / name):  # a build that was killed had got so far
+            rows.pop(tuple(row[k] for k in key), None)
+        own = [rows[work.key[: len(key)]] for work in works if work.key[: len(key)] in rows]
+        if own:
+            append_jsonl(folder / name, own)
+
+
+def _run(folder: Path, works: Sequence[Work], settings: RealSettings) -> None:
+    """Write inputs, execute, filter and append, function by function; what the folder holds is not done again."""
+    done = _done(folder)
+    todo = [work for work in works if work.key not in done]
+    if not todo:
+        return
     writer = _writer(settings, [work.candidate for work in works if _needs_inputs(work.candidate)])
     with Executor(settings.workers, settings.call_seconds, settings.allow_unprotected) as executor:
         processed = _processed(folder, todo, writer, executor, settings)
