@@ -9,14 +9,15 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from torch.utils.data import DataLoader
 
 from datamodules.token_data import Loading, TokenDataModule
 from lit_reason.batches import DocumentRows, MicroBatch, ResumableOrder, Row, TokenBatch, TokenDocument, WindowPlanner
-from lit_reason.rows import read_rows, source_problem
+from lit_reason.rows import source_problem
 from lit_reason.weak_to_strong.classifier import LabelledBatch
-from lit_reason.weak_to_strong.items import Item, disjoint_splits, read_item, single_class
+from lit_reason.weak_to_strong.items import Item, disjoint_splits, single_class
+from lit_reason.weak_to_strong.published import FormatName, read_items
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
 SMALL_TEST = 500
@@ -27,10 +28,15 @@ logger = logging.getLogger(__name__)
 
 class WeakLabelDataModule(TokenDataModule):
     """Texts with soft or hard labels: `text`, and `soft_label` or `hard_label`; `id` and `gold_label` where there are.
+    Or a public set in its own columns, whose texts are written as Burns et al. do: SciQ, BoolQ, Cosmos QA, Amazon
+    polarity, any with `text` and `label`, and pairs of `chosen` and `rejected`.
 
     Args:
         path: training rows: a file, a folder, or `owner/name[:split]` of a data set.
         test_path: rows to measure accuracy on, by their gold labels.
+        format: the columns of both; null recognises them.
+        subset: configuration of a data set that has several.
+        coin_seed: of the coins that show the right answer of a multiple-choice question, or a wrong one.
         keep_overlap: train on texts that are in the test, too.
         batch_size: texts in an optimizer step, if it is to be checked: rows x accumulation x processes.
         loading: rows, batches and workers; a text has a row of its own.
@@ -40,12 +46,16 @@ class WeakLabelDataModule(TokenDataModule):
         self,
         path: str,
         test_path: str | None = None,
+        format: FormatName | None = None,
+        subset: str | None = None,
+        coin_seed: NonNegativeInt = 0,
         keep_overlap: bool = False,
         batch_size: PositiveInt | None = None,
         loading: Loading = Loading(pack=False),
     ) -> None:
         super().__init__(loading)
         self.path, self.test_path, self.keep_overlap, self.batch_size = path, test_path, keep_overlap, batch_size
+        self.format, self.subset, self.coin_seed = format, subset, coin_seed
         self._items: dict[str, list[Item]] = {}
 
     @classmethod
@@ -104,12 +114,7 @@ class WeakLabelDataModule(TokenDataModule):
         )
 
     def _read(self, split: str, source: str | None) -> list[Item]:
-        def refuse(place: str, reason: str) -> None:
-            raise WeakToStrongError(f"{place}: {reason}")
-
-        if source is None:
-            return []
-        return [read_item(f"{split} {place}", row) for place, row in read_rows(source, refuse)]
+        return [] if source is None else read_items(source, split, self.format, self.coin_seed, self.subset)
 
     def _warn(self) -> None:
         if single_class(self._items["train"]):

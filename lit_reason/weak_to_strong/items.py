@@ -45,7 +45,7 @@ def read_item(place: str, row: Mapping[str, Any]) -> Item:
         hard = row.get("hard_label")
         if hard not in (0, 1):
             raise WeakToStrongError(f"{place}: hard_label is {hard!r}, not 0 or 1, and there is no soft_label")
-        soft = [1.0 - hard, float(hard)]
+        soft = one_hot(hard)
     return Item(str(row.get("id", place)), text, check_soft_label(place, soft), gold)
 
 
@@ -110,16 +110,36 @@ def text_key(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def yes_no(id: str, question: str, right: str, wrong: Sequence[str], seed: int) -> Item:
+def yes_no(
+    id: str,
+    question: str,
+    right: str | None,
+    wrong: Sequence[str],
+    seed: int,
+    layout: tuple[str, str] = ("Q: ", " A: "),
+) -> Item:
     """A multiple-choice question as a yes/no item: a seeded coin shows the right answer (class 1) or a random wrong
-    one (class 0)."""
+    one (class 0); without a right answer to show, always a wrong one. `layout`: what stands before the question and
+    before the answer.
+
+    Raises:
+        WeakToStrongError: there is no wrong answer.
+    """
     if not wrong:
         raise WeakToStrongError(f"{id}: no wrong answer to show")
-    draw = Random(f"{seed} {id}")
-    label = draw.randrange(2)
-    shown = right if label else draw.choice(list(wrong))
-    soft = (1.0 - label, float(label))
-    return Item(id, f"Q: {question} A: {shown}", soft, label)
+    label = 0 if right is None else coin(id, seed)
+    shown = right if label and right is not None else Random(f"{seed} {id} wrong").choice(list(wrong))
+    return Item(id, f"{layout[0]}{question}{layout[1]}{shown}", one_hot(label), label)
+
+
+def coin(id: str, seed: int) -> int:
+    """0 or 1, a function of seed and id alone: the order of rows and other rows change nothing."""
+    return Random(f"{seed} {id}").randrange(2)
+
+
+def one_hot(label: int) -> tuple[float, float]:
+    """The soft label of a certain class 0 or 1."""
+    return 1.0 - label, float(label)
 
 
 def relabelled(items: Sequence[Item], labels: Mapping[str, Sequence[float]]) -> list[Item]:
