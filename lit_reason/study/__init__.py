@@ -3,11 +3,12 @@
     title: Do labels of a weak model teach a strong one?
     paper: Burns et al., 2312.09390
     seeds: [0, 1, 2]
+    variables: {steps: 100}                          # ${steps} in every run
     runs:
       weak:
         command: fit                                 # a real `train.py fit`
         config: configs/weak_to_strong/weak.yaml     # one file or a list, the later wins
-        set: {trainer.max_steps: 100}                # settings over the files
+        set: {trainer.max_steps: "${steps}"}         # settings over the files
       labels:
         call: lit_reason.weak_to_strong.study.label  # or a plain function, `label(out: Path, ...)`
         set: {model: "${weak.model}", seed: "${seed}"}
@@ -19,7 +20,7 @@
     tables: lit_reason.weak_to_strong.study.tables   # FinishedRuns -> StudyResults (lit_reason/study_results.py)
     smoke:                                           # what --smoke puts over all of this
       seeds: [0]
-      runs: {weak: {set: {trainer.max_steps: 2}}}
+      variables: {steps: 2}
 
 Every run is made once a seed, unless it says `once: true`. `${run.artifact}` is a file or folder that the run of the
 same seed (and the same values of `each`) left: `run_dir`, `model`, `checkpoint`, `results`, `pool` (`pool.after.greedy`

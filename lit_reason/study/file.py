@@ -10,10 +10,11 @@ from typing import Any
 
 from lit_reason.config.mistakes import COMMAND_LINE, Mistake, Origin, UserMistakes, nearest
 from lit_reason.config.sources import Path_, closest, plain_text, read_yaml
+from lit_reason.study.references import references, replaced
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict", "prepare")
 
-_STUDY_KEYS = ("name", "title", "paper", "seeds", "runs", "tables", "smoke")
+_STUDY_KEYS = ("name", "title", "paper", "seeds", "variables", "runs", "tables", "smoke")
 _RUN_KEYS = ("command", "call", "config", "set", "once", "each", "inputs")
 _NAME = re.compile(r"[A-Za-z][\w-]*")
 
@@ -132,7 +133,7 @@ class _Reader:
     def study(self, stem: str, smoke: bool) -> Study:
         values = self.values
         self._known(values, _STUDY_KEYS, ())
-        runs = values.get("runs")
+        runs = self._with_variables(values.get("runs"))
         if not isinstance(runs, dict) or not runs:
             self._say(("runs",), "expected at least one run, as in `runs: {weak: {command: fit, config: weak.yaml}}`")
             runs = {}
@@ -149,6 +150,19 @@ class _Reader:
             values=values,
             origins=self.origins,
         )
+
+    def _with_variables(self, runs: Any) -> Any:
+        """The runs with `${name}` of every study-wide variable replaced by its value."""
+        given = self._mapping(("variables",), self.values.get("variables"))
+        used = {reference.name for reference in references(runs) if reference.run is None}
+        for name, value in given.items():
+            if name in ("seed", "run_dir") or not str(name).isidentifier():
+                self._say(("variables", name), "expected the name of a variable other than seed and run_dir", name)
+            elif name not in used:
+                self._say(("variables", name), "no run uses it", ..., nearest(name, sorted(used)))
+            elif not isinstance(value, str | int | float):
+                self._say(("variables", name), "expected a text, a number, true or false", value)
+        return replaced(runs, lambda reference: given.get(reference.text, str(reference)))
 
     def _run(self, name: str, values: Any) -> RunSpec:
         here: Path_ = ("runs", name)
@@ -180,7 +194,7 @@ class _Reader:
     def _each(self, here: Path_, value: Any) -> dict[str, list[Any]]:
         each = self._mapping(here, value)
         for name, values in each.items():
-            if name in ("seed", "run_dir") or not str(name).isidentifier():
+            if name in ("seed", "run_dir", *(self.values.get("variables") or {})) or not str(name).isidentifier():
                 self._say((*here, name), "expected the name of a variable other than seed and run_dir", name)
             simple = isinstance(values, list) and values and all(isinstance(v, str | int | float) for v in values)
             if not simple or len(set(map(str, values))) < len(values):

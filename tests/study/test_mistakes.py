@@ -39,6 +39,12 @@ SHAPES = {
         "runs.a.each.seed: expected the name of a variable other than seed and run_dir (got seed) [s.yaml:4]",
         "runs.a.each.t: expected a list of different values, as in [0, 0.5] (got [1, 1]) [s.yaml:4]",
     ],
+    "variables: {bugdet: 1, seed: 2, l: [1]}\nruns:\n  a: {call: x.f, each: {l: [1]}, set: {p: '${budget} ${l}'}}\n": [
+        "variables.bugdet: no run uses it (did you mean budget?) [s.yaml:1]",
+        "variables.seed: expected the name of a variable other than seed and run_dir (got seed) [s.yaml:1]",
+        "variables.l: expected a text, a number, true or false (got [1]) [s.yaml:1]",
+        "runs.a.each.l: expected the name of a variable other than seed and run_dir (got l) [s.yaml:3]",
+    ],
     "runs:\n  a: {call: x.f, set: {p: '${b.word}', q: '${sed}'}}\n  bb: {call: x.f}\n": [
         "runs.a.set.p: there is no run 'b' (got ${b.word}; did you mean ${bb.word}?) [s.yaml:2]",
         "runs.a.set.q: is neither a variable of this run nor an artifact, written ${run.artifact} "

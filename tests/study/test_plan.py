@@ -160,6 +160,20 @@ def test_overrides_and_the_short_form():
     assert {step.variables.get("seed") for step in planned(STUDY, ("seeds", "[3, 4]"))} == {None, 3, 4}
 
 
+def test_a_variable_of_the_study_stands_in_every_run_and_in_file_names():
+    study = with_change("strong/set/trainer.max_steps", "${budget}")
+    study["runs"]["weak"] |= {"config": "${which}.yaml", "set": {"data.path": "rows.jsonl", "run.seed": "${budget}"}}
+    study |= {"variables": {"budget": 3, "which": "base"}, "smoke": {"variables": {"budget": 1}}}
+    said = {
+        smoke: {step.spec.name: " ".join(step.arguments()) for step in planned(study, *given, smoke=smoke)}
+        for smoke, given in ((False, [("variables.budget", "9")]), (True, []))
+    }
+    assert "--trainer.max_steps 9" in said[False]["strong"] and "--run.seed 9" in said[False]["weak"]
+    assert "--config base.yaml" in said[True]["weak"] and "--trainer.max_steps 1" in said[True]["strong"]
+    assert changed(planned(study), planned(study, ("variables.budget", "3"))) == set()
+    assert changed(planned(study), planned(study, ("variables.budget", "4"))) == {"weak", "labels", "strong"}
+
+
 def test_only_a_run_brings_what_it_builds_on():
     names = [step.spec.name for step in wanted_steps(planned(), ["labels"])]
     assert list(dict.fromkeys(names)) == ["weak", "labels"]
