@@ -5,6 +5,8 @@
     SMV revisions         question, answer (gold), options, solution, search_solution (list): sample 0 is the solution
                           that the search began with, sample r the text after round r
     AoR                   question, answer (gold), and response_list, response or samples (list)
+    weak-to-strong        question or prompt, gold or answer (gold), and response or generated (one text); optional: id,
+                          pred (what the response answers). Rows of one question are its samples.
 
 (Shortest Majority Vote, section 7; AoR, section 8.) A row that cannot be used is named by its line and counted. What
 contradicts another row, a sample given twice or a question with two wordings, is refused.
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lit_reason.files import read_jsonl
+from lit_reason.files import read_jsonl, stable_hash
 from lit_reason.pool_parts import PoolError
 from lit_reason.records import FinishReason, Grade, GradeStatus, Question, Sample
 
@@ -29,6 +31,8 @@ IMPORTED = "imported@1"
 
 AOR_LISTS = ("response_list", "response", "samples")
 LISTS = ("model_solution", "search_solution", *AOR_LISTS)
+SINGLE = ("response", "generated")
+"""Names of one response as text, in rows whose `answer` is the gold one."""
 
 _FINISH: dict[str | None, FinishReason] = {None: "stop", "stop": "stop", "length": "length"}
 
@@ -150,19 +154,28 @@ class _Reader:
 
 
 def _question(number: int, row: dict[str, Any]) -> Question:
-    id = _text("question_id", _first(row, "question_id", "id", default=f"line-{number}"))
     prompt = _first(row, "prompt", "question", default="")
+    # Rows of one response each belong together by what they ask, those of many are whole questions.
+    own = f"text-{stable_hash(prompt, 12)}" if prompt and _single(row) else f"line-{number}"
+    id = _text("question_id", _first(row, "question_id", "id", default=own))
     if not isinstance(prompt, str | list):
         raise BadRow(f"the question is {_kind(prompt)}, not a text or messages")
     # A row of many samples calls the gold answer `answer`; in a row of one it is what this sample answered.
-    many = any(name in row for name in LISTS)
+    many = any(name in row for name in (*LISTS, *SINGLE))
     gold = _first(row, "gold", "ref_answer", *(["answer"] if many else []))
-    meta = {name: row[name] for name in ("difficulty", "options", "ref_solution") if row.get(name) is not None}
+    known = ("difficulty", "topic", "options", "ref_solution")
+    meta = {name: row[name] for name in known if row.get(name) is not None}
     return Question(id or "", prompt, _text("gold", gold), {**meta, **(row.get("meta") or {})})
 
 
 def _entries(row: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
     """What a row says of each of its samples; None where one has no text."""
+    single = _single(row)
+    if single is not None:
+        answer = {"answer": row["pred"] or None} if "pred" in row else {}
+        given = {name: row[name] for name in row if name not in ("answer", *SINGLE)}
+        yield {**given, "text": row[single], "n_tokens": _first(row, "n_tokens", "num_tokens"), **answer}
+        return
     name = next((name for name in LISTS if name in row), None)
     if name is None:
         yield row
@@ -179,6 +192,11 @@ def _entries(row: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
         given = text if isinstance(text, dict) else {"text": text}
         answer = {"answer": answers[i]} if answers is not None else {}
         yield {"sample_index": i, **given, **answer} if given.get("text") is not None else None
+
+
+def _single(row: dict[str, Any]) -> str | None:
+    """Under which name a row holds one response as text."""
+    return next((name for name in SINGLE if isinstance(row.get(name), str)), None)
 
 
 def _sample(question_id: str, index: int, given: dict[str, Any]) -> Sample:

@@ -77,6 +77,29 @@ def test_revisions_and_chains_of_aor(write):
     assert len(found.samples) == 9 and found.grades == []
 
 
+def test_weak_to_strong_results_are_one_response_a_row(write):
+    """As GAIR-NLP/weak-to-strong-reasoning writes them, and without ids, where the question's text tells."""
+    released = [
+        {"id": 0, "prompt": "Question: 48 and half?\nAnswer:", "response": "72\n#### 72", "pred": "72", "gold": "72",
+         "result": True, "num_tokens": 40},
+        {"id": 1, "prompt": "Question: 10?\nAnswer:", "response": "?", "pred": "", "gold": "10", "num_tokens": 3},
+        {"id": 0, "prompt": "Question: 48 and half?\nAnswer:", "response": "#### 24", "pred": "24", "num_tokens": 9},
+    ]  # fmt: skip
+    found = read_generations(write(*released))
+    drawn = [(s.question_id, s.sample_index, s.n_tokens) for s in found.samples]
+    assert drawn == [("0", 0, 40), ("1", 0, 3), ("0", 1, 9)]
+    assert [(g.status, g.answer) for g in found.grades] == [("right", "72"), ("unparsed", None), ("wrong", "24")]
+    bare = [{"question": q, name: text, "answer": "4", "topic": "sums"} for q, name, text in
+            (("2+2?", "response", "4"), ("1+3?", "generated", "5"), ("2+2?", "generated", "no"))]  # fmt: skip
+    found = read_generations(write(*bare), lengths="words")
+    assert {q.prompt: (q.gold, q.meta) for q in found.questions.values()} == {
+        "2+2?": ("4", {"topic": "sums"}), "1+3?": ("4", {"topic": "sums"})
+    }  # fmt: skip
+    first, second, third = found.samples
+    assert (first.question_id, first.sample_index) == (third.question_id, 0) and third.sample_index == 1
+    assert second.question_id != first.question_id and found.grades == []
+
+
 def test_rows_of_one_sample_in_any_order_and_with_other_names(write):
     rows = [
         {"id": "a", "idx": 3, "text": "x", "answer": "5", "tokens_in": 10, "tokens_out": 2, "seed": 4},
@@ -109,7 +132,8 @@ def test_rows_of_one_sample_in_any_order_and_with_other_names(write):
         ({"id": "z", "text": "x", "n_tokens": 1, "answer": ["5"]}, "answer is a list, not a text or a number"),
         ({"id": "z", "text": "half \ud83d", "n_tokens": 1}, "half a character"),
         ({"id": "z", "model_solution": "one text"}, "model_solution is one text, not a list"),
-        ({"id": "z", "response": "one text"}, "response is one text, not a list"),
+        ({"id": "z", "response": "one text"}, "no n_tokens"),
+        ({"id": "z", "response": {"a": 1}}, "response is an object, not a list"),
         ({"id": "z", "model_solution": ["a"], "model_answer": ["1", "2"]}, "model_answer does not match"),
         ({"id": "z", "question": 5, "text": "x", "n_tokens": 1}, "the question is 5"),
     ],
