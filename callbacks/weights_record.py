@@ -1,4 +1,5 @@
-"""Which weights a fit began and ended with, as hashes: proof that one run starts where another started or ended."""
+"""Which weights a fit began and ended with, as hashes: proof that one run starts where another started or ended. And
+how many steps lie between."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ WEIGHTS_FILE = "weights.json"
 
 
 class WeightsRecord(Callback):
-    """Writes `weights.json` with the hashes of all weights, frozen ones too: `start`, and at the end `end`. A resumed
-    fit keeps the start of its first beginning."""
+    """Writes `weights.json` with the hashes of all weights, frozen ones too: `start`, and at the end `end` and the
+    number of optimizer `steps`. A resumed fit keeps the start of its first beginning."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Every process takes part, as weights may be sharded; the first one writes."""
@@ -26,7 +27,7 @@ class WeightsRecord(Callback):
         """Likewise."""
         path = Path(trainer.default_root_dir) / WEIGHTS_FILE
         before = json.loads(path.read_bytes()) if path.exists() else {}
-        _write(trainer, {**before, "end": _hash(pl_module)})
+        _write(trainer, {**before, "end": _hash(pl_module), "steps": trainer.global_step})
 
 
 def _hash(module: LightningModule) -> str:
@@ -34,5 +35,5 @@ def _hash(module: LightningModule) -> str:
 
 
 @rank_zero_only
-def _write(trainer: Trainer, record: dict[str, str]) -> None:
+def _write(trainer: Trainer, record: dict[str, str | int]) -> None:
     write_json_atomic(Path(trainer.default_root_dir) / WEIGHTS_FILE, record)

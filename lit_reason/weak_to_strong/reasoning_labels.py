@@ -8,7 +8,7 @@ from lit_reason.charts import Chart, Series
 from lit_reason.results import Figure, share
 from lit_reason.study_results import Cell, FinishedRuns, Table, over_seeds
 from lit_reason.weak_to_strong.question_files import read_votes
-from lit_reason.weak_to_strong.reasoning_runs import TAU, Runs, Variants, lines, over
+from lit_reason.weak_to_strong.reasoning_runs import TAU, Runs, Variants, lines, over, part_share, parts_of
 
 TRAINING_SETS = {
     "naive_rows": "naive", "stage1_rows": "A", "stage2_rows": "A and B", "iterated_rows": "A, B and C",
@@ -81,12 +81,7 @@ def _training_sets(runs: FinishedRuns) -> dict[str, Runs]:
 
 def _parts(runs: FinishedRuns) -> list[str]:
     """The levels and topics of H2, as parts of a split."""
-    found = {
-        figure.split.partition("/")[2]
-        for run in runs.of("stage1_rows") for figure in run.results.figures
-        if figure.name == "share" and figure.split.startswith("voted on/")
-    }  # fmt: skip
-    return sorted(found)
+    return sorted({part for run in runs.of("stage1_rows") for part in parts_of(run)})
 
 
 def _filter_chart(runs: FinishedRuns, taus: Sequence[float]) -> Chart:
@@ -125,18 +120,11 @@ def _histogram(runs: FinishedRuns, of: str) -> Chart:
         f"A and B, tau {tau:g}": (runs.of("stage2_rows", tau=tau, stage2="filtered"), "rows"),
     }
     series = [
-        Series.of_figures(name, parts, [_share_or_none(found, f"{split}/{part}") for part in parts])
+        Series.of_figures(
+            name,
+            parts,
+            [over_seeds(part, split, "", [part_share(run, split, part) for run in found]) for part in parts],
+        )
         for name, (found, split) in groups.items()
     ]
     return Chart("bars", f"Questions by {of}", "", "share of the set", series, "share")
-
-
-def _share_or_none(found: Runs, split: str) -> Figure:
-    """A part's share; a part that a set lacks has none of it."""
-    whole = split.partition("/")[0]
-    sizes = [run.figure("difficulty", whole).n or 0 for run in found]
-    each = [
-        run.results.get("share", split, "") or share("share", split, "", 0, n)
-        for run, n in zip(found, sizes, strict=True)
-    ]
-    return over_seeds("share", split, "", each)

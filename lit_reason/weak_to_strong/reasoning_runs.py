@@ -9,7 +9,7 @@ from typing import Literal
 
 from lit_reason.charts import Series
 from lit_reason.files import read_jsonl
-from lit_reason.results import Figure, difference
+from lit_reason.results import Figure, difference, share
 from lit_reason.study_results import FinishedRun, FinishedRuns, over_seeds
 from lit_reason.weak_to_strong.analyses import Known
 from lit_reason.weak_to_strong.metrics import agreement
@@ -143,3 +143,17 @@ def lines(points: Mapping[str, Mapping[float, Figure | None]]) -> list[Series]:
 def figures(found: Sequence[FinishedRun], name: str, split: str) -> list[Figure | None]:
     """A figure of each run, None where a run lacks it."""
     return [run.figure(name, split) if run.results.get(name, split, "") else None for run in found]
+
+
+def parts_of(run: FinishedRun) -> set[str]:
+    """The levels and topics of what a run voted on, as `difficulty 3` and `topic add`."""
+    shares = [figure.split for figure in run.results.figures if figure.name == "share"]
+    return {split.removeprefix("voted on/") for split in shares if split.startswith("voted on/")}
+
+
+def part_share(run: FinishedRun, split: str, part: str) -> Figure:
+    """A level's or topic's share of a split; a split that lacks it has none of it."""
+    place = f"{split}/{part}"
+    if run.results.get("share", place, "") is not None:
+        return run.figure("share", place)
+    return share("share", place, "", 0, run.figure("difficulty", split).n or 0, [run.variables["seed"]])

@@ -138,17 +138,19 @@ def _curve(run: FinishedRun, weak: FinishedRun, h2: Mapping[str, Any]) -> dict[s
 
 
 def _start_table(runs: FinishedRuns) -> Table:
-    """Whether each fit began with exactly the weights that S0 ended with, by hash."""
+    """Whether each fit began with exactly the weights that S0 ended with, by hash, and how long it trained."""
     initial = {_weights(run)["end"] for run in runs.of("initial")}
     rows: list[list[Cell]] = []
     for name in (*RESTARTED, "continued"):
-        starts = [_weights(run)["start"] for run in runs.of(name)]
-        if starts:
-            rows.append([name, len(starts), sum(start in initial for start in starts)])
+        records = [_weights(run) for run in runs.of(name)]
+        if records:
+            steps = sorted({record["steps"] for record in records})
+            span = str(steps[0]) if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+            rows.append([name, len(records), sum(record["start"] in initial for record in records), span])
     note = "Hashes of all weights, at the start of a fit and at the end of S0's."
-    return Table("Restarts", ["fit", "fits", "start from S0, to the bit"], rows, note)
+    return Table("Restarts", ["fit", "fits", "start from S0, to the bit", "optimizer steps"], rows, note)
 
 
-def _weights(run: FinishedRun) -> dict[str, str]:
-    found: dict[str, str] = json.loads((run.path / "weights.json").read_bytes())
+def _weights(run: FinishedRun) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run.path / "weights.json").read_bytes())
     return found

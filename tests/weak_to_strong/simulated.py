@@ -84,7 +84,7 @@ class Simulated:
 
     def _fit(self, name, seed, weights=None, variables=None):
         path = self._run(name, seed, variables)
-        record = {"start": self.starts.get(name, "s0"), "end": f"{name} {seed}", **(weights or {})}
+        record = {"start": self.starts.get(name, "s0"), "end": f"{name} {seed}", "steps": 60, **(weights or {})}
         (path / "weights.json").write_text(json.dumps(record))
         if name == "naive":
             for epoch, share in ((1, 0.7), (2, 0.6)):

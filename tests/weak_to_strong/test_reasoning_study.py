@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lit_reason.study_results import StudyRecord
+from lit_reason.results import Results, mean, share
+from lit_reason.study_results import FinishedRun, StudyRecord
+from lit_reason.weak_to_strong.reasoning_claims import falling_topic, topic_change
 from lit_reason.weak_to_strong.reasoning_runs import NAIVE, START, Variants
 from lit_reason.weak_to_strong.reasoning_study import tables
 from tests.weak_to_strong.simulated import Simulated
@@ -52,6 +54,23 @@ def test_stage_two_labels_better_and_gives_hard_questions_back(found):
         assert claim(found, text).verdict == "replicated", text
 
 
+def test_a_topic_that_falls_by_chance_in_one_seed_or_another_is_no_loss(tmp_path):
+    """Chosen on its own seed, some topic falls in each: -0.1, -0.1, 0. Chosen on the others it rises as often."""
+    runs = []
+    for seed, kept in enumerate((40, 60, 50)):
+        results = Results(run=str(seed))
+        for split, n in (("voted on", 50), ("rows", kept)):
+            results.put(mean("difficulty", split, "", [1.0, 2.0] * 50))
+            for topic, count in (("a", n), ("b", 100 - n)):
+                results.put(share("share", f"{split}/topic {topic}", "", count, 100, [seed]))
+        (tmp_path / str(seed)).mkdir()
+        results.save(tmp_path / str(seed))
+        runs.append(FinishedRun("stage1_rows", {"seed": seed, "tau": 0.8}, tmp_path / str(seed)))
+    assert falling_topic(runs[:1]) == "topic a" and falling_topic(runs[1:]) == "topic b"
+    assert topic_change(runs).value == pytest.approx(0.2 / 3)
+    assert topic_change(runs[:1]) is None
+
+
 def test_claims_follow_the_test_answers(found):
     verdicts = {each.text: each.verdict for each in found.claims}
     assert verdicts["Stage I is better than naive training"] == "replicated"
@@ -61,9 +80,9 @@ def test_claims_follow_the_test_answers(found):
 
 def test_a_fit_from_other_weights_shows(found, tmp_path):
     rows = {row[0]: row[1:] for row in table(found, "Restarts").rows}
-    assert rows["stage2"] == [12, 12] and rows["iterated"] == [3, 3] and rows["continued"] == [3, 0]
+    assert rows["stage2"] == [12, 12, "60"] and rows["iterated"] == [3, 3, "60"] and rows["continued"] == [3, 0, "60"]
     broken = tables(Simulated(tmp_path, starts={"stage2": "s1"}, seeds=(0,)).runs)
-    assert {row[0]: row[1:] for row in table(broken, "Restarts").rows}["stage2"] == [4, 0]
+    assert {row[0]: row[1:] for row in table(broken, "Restarts").rows}["stage2"] == [4, 0, "60"]
 
 
 def test_where_the_ceiling_is_not_above_the_weak_model_there_is_no_gap(tmp_path):
