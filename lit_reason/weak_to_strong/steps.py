@@ -42,6 +42,7 @@ def make_initial(
     min_steps: PositiveInt = 2,
     max_steps: PositiveInt = 5,
     modulus: PositiveInt = 10,
+    boxed: bool = True,
     seed: NonNegativeInt = 0,
 ) -> None:
     """Solved chains for the base models, weak and strong; the task may ask for other topics.
@@ -53,10 +54,15 @@ def make_initial(
         min_steps: steps of the shortest.
         max_steps: steps of the longest.
         modulus: of all results.
+        boxed: whether solutions end in their boxed answer. Without it the base models learn to compute but not to
+            answer, and tuning has that to bring out.
         seed: which chains.
     """
     settings = ChainSettings(topics=tuple(topics), min_steps=min_steps, max_steps=max_steps, modulus=modulus)
-    write_jsonl_atomic(out / "initial.jsonl", map(_gold_row, _chains(settings, {"train": n}, seed)["train"]))
+    rows = list(map(_gold_row, _chains(settings, {"train": n}, seed)["train"]))
+    for row in rows:
+        row["target"] = row["target"] if boxed else row["target"].rpartition("\n")[0]
+    write_jsonl_atomic(out / "initial.jsonl", rows)
 
 
 def make_questions(
@@ -110,6 +116,7 @@ def select(
     oracle: bool = False,
     drop_ties: bool = False,
     batch: PositiveInt = 32,
+    apart: Sequence[str] = (),
 ) -> None:
     """Turn votes into training rows: Training Set A, or with `onto` the union of A and B.
 
@@ -125,6 +132,10 @@ def select(
         oracle: keep exactly the right labels instead: an upper bound, no method.
         drop_ties: leave tied votes out.
         batch: rows of a training batch, to warn below it.
+        apart: files of questions that must not be trained on: H1 and the test.
+
+    Raises:
+        WeakToStrongError: a threshold or a row cannot be used, or a question of `apart` would be trained on.
     """
     check_threshold("tau", tau)
     asked, cast, known = read_questions(questions, with_gold=False), read_votes(votes), read_known(gold)
@@ -135,6 +146,8 @@ def select(
     _warn(kept, cast, tau, batch, onto is not None)
     rows = [row for _, row in read_jsonl(onto)] if onto else []
     rows += training_rows(asked, kept, source)
+    for file in apart:
+        check_apart(rows, file)
     write_jsonl_atomic(out / "rows.jsonl", rows)
     ids = {vote.id for vote in discarded}
     write_jsonl_atomic(out / "discarded.jsonl", [question_row(q, gold=False) for q in asked if q.id in ids])
@@ -154,6 +167,16 @@ def training_rows(questions: Sequence[Question], kept: Sequence[VoteRecord], sou
          "answer": by_id[q.id].answer, "confidence": by_id[q.id].confidence}
         for q in questions if q.id in by_id
     ]  # fmt: skip
+
+
+def check_apart(rows: Sequence[dict[str, Any]], file: str) -> None:
+    """Raise a WeakToStrongError where a row for training has the id of a question in `file`."""
+    there = {row["id"] for _, row in read_jsonl(file)}
+    for number, row in enumerate(rows, 1):
+        if row["id"] in there:
+            raise WeakToStrongError(
+                f"training row {number}: the id {row['id']!r} is also in {file}, which is kept apart"
+            )
 
 
 def _warn(kept: Collection[VoteRecord], cast: Sequence[VoteRecord], tau: float, batch: int, second: bool) -> None:

@@ -131,6 +131,35 @@ def test_bad_files_are_named(made, tmp_path):
         select(tmp_path, str(made / "h2.jsonl"), str(bad), str(made / "h2_gold.jsonl"), tau=60)
 
 
+@pytest.mark.parametrize("name", ["h1", "test"])
+def test_no_question_of_h1_or_the_test_is_trained_on(made, tmp_path, name):
+    """Neither by what is voted on nor by the rows of the earlier stage."""
+    held = [row for _, row in read_jsonl(made / f"{name}.jsonl")]
+    mixed = [*[row for _, row in read_jsonl(made / "h2.jsonl")][:3], {"id": held[1]["id"], "question": "q?"}]
+    write_jsonl_atomic(tmp_path / "mixed.jsonl", mixed)
+    votes = write_votes(tmp_path / "w", read_questions(tmp_path / "mixed.jsonl", with_gold=False), Counted())
+    write_jsonl_atomic(tmp_path / "gold.jsonl", [{**row, "gold": "7"} for row in mixed])
+    given = [str(tmp_path / "mixed.jsonl"), str(votes), str(tmp_path / "gold.jsonl")]
+    apart = [str(made / "h1.jsonl"), str(made / "test.jsonl")]
+    with pytest.raises(WeakToStrongError, match=f"^training row 4: the id '{held[1]['id']}' is also in .*{name}.jsonl"):
+        select(tmp_path / "a", *given, tau=0.5, apart=apart)
+    assert not (tmp_path / "a" / "rows.jsonl").exists()
+    select(tmp_path / "a", *given, tau=0.5)
+    given[0], given[1] = str(made / "h2.jsonl"), str(tmp_path / "none.jsonl")
+    write_jsonl_atomic(tmp_path / "none.jsonl", [])
+    with pytest.raises(WeakToStrongError, match="training row 4"):
+        select(tmp_path / "b", *given, onto=str(tmp_path / "a" / "rows.jsonl"), apart=apart)
+
+
+def test_base_models_without_the_box_learn_everything_but_the_answer(tmp_path):
+    for name, boxed in (("boxed", True), ("plain", False)):
+        make_initial(tmp_path / name, n=8, boxed=boxed)
+    boxed, plain = ([r for _, r in read_jsonl(tmp_path / name / "initial.jsonl")] for name in ("boxed", "plain"))
+    for with_box, without in zip(boxed, plain, strict=True):
+        assert with_box["target"] == without["target"] + "\n" + rf"\boxed{{{with_box['answer']}}}"
+        assert without["prompt"] == with_box["prompt"] and without["target"].endswith(f"= {with_box['answer']}")
+
+
 def test_every_round_restarts_from_the_same_weights(tiny_backbone, tmp_path):
     """Check H: an exported S0 gives the same weights whatever the run; trained ones have another name."""
     import torch
