@@ -27,8 +27,8 @@ class InstructionDataModule(TokenDataModule):
     that changes is tokenised anew.
 
     Args:
-        path: a file (.jsonl, .json, .csv, .tsv, .parquet), a folder of such files, or `owner/name[:split]` of a data
-            set on the hub. Columns: `messages`, ShareGPT's `conversations`, `prompt` and `completion`, or
+        path: a file (.jsonl, .jsonl.gz, .json, .csv, .tsv, .parquet), a folder of such files, or `owner/name[:split]`
+            of a data set on the hub. Columns: `messages`, ShareGPT's `conversations`, `prompt` and `completion`, or
             `instruction`, `input` and `output`; each row may be of another shape.
         validation_path: where validation rows come from; null splits them off `path`.
         validation_share: share of `path` held out. Rows that ask the same stay on one side.

@@ -3,6 +3,7 @@ new."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -91,14 +92,14 @@ def append_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
 def read_jsonl(
     path: Path | str, on_bad: BadLine | None = None, wanted: Callable[[int], bool] | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield `(line_number, row)`, lines counted from 1. A line that is no JSON object goes to `on_bad`, or raises; one
-    whose number is not `wanted` is passed over unread.
+    """Yield `(line_number, row)`, lines counted from 1, of a file that may be compressed (`.gz`). A line that is no
+    JSON object goes to `on_bad`, or raises; one whose number is not `wanted` is passed over unread.
 
     Raises:
         ValueError: naming file and line, when `on_bad` is None.
     """
     path = Path(path)
-    with path.open("rb") as stream:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if (wanted is not None and not wanted(number)) or not line.strip():
                 continue

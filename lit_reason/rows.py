@@ -1,17 +1,19 @@
 """Rows of a user's own data, each with the place it came from, so that a bad one can be named.
 
-A source is a file (`.jsonl`, `.ndjson`, `.json`, `.csv`, `.tsv`, `.parquet`), a folder of such files, or a data set
-that the `datasets` library finds in its cache or on the hub, written `owner/name` or `owner/name:split` (split as that
-library writes it, `train[:1000]` included; `train` when left out). A place reads `file:line`; Parquet files and data
-sets have no lines, there it counts rows from 1.
+A source is a file (`.jsonl`, `.jsonl.gz`, `.ndjson`, `.json`, `.csv`, `.tsv`, `.parquet`), a folder of such files, or a
+data set that the `datasets` library finds in its cache or on the hub, written `owner/name` or `owner/name:split` (split
+as that library writes it, `train[:1000]` included; `train` when left out). A place reads `file:line`; Parquet files and
+data sets have no lines, there it counts rows from 1.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,8 +44,8 @@ def source_problem(source: str) -> str | None:
     if path.is_dir():
         return None if _files(path) else f"no {_known()} file in the folder {source}"
     if path.is_file():
-        return None if path.suffix.lower() in _READERS else _unknown_format(path)
-    if path.suffix.lower() in _READERS or not _DATA_SET.fullmatch(source):
+        return None if _suffix(path) in _READERS else _unknown_format(path)
+    if _suffix(path) in _READERS or not _DATA_SET.fullmatch(source):
         return f"no such file: {source}{_nearest(path)}"
     return None
 
@@ -86,15 +88,18 @@ def read_rows(
         return
     for file in _files(path) if path.is_dir() else [path]:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        yield from _READERS[file.suffix.lower()](file, name, on_bad, wanted)
+        yield from _READERS[_suffix(file)](file, name, on_bad, wanted)
 
 
 def _json_lines(path: Path, name: str, on_bad: OnBad, wanted: Wanted) -> Iterator[tuple[str, Row]]:
     def bad_line(_: Path, line: int, why: str) -> None:
         on_bad(f"{name}:{line}", f"not JSON: {why}")
 
-    for number, row in read_jsonl(path, bad_line, lambda line: wanted(name, line)):
-        yield f"{name}:{number}", row
+    try:
+        for number, row in read_jsonl(path, bad_line, lambda line: wanted(name, line)):
+            yield f"{name}:{number}", row
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RowsError(f"{path} cannot be unpacked: {error}") from None
 
 
 def _json(path: Path, name: str, on_bad: OnBad, wanted: Wanted) -> Iterator[tuple[str, Row]]:
@@ -176,8 +181,8 @@ def _parquet(path: Path, name: str, on_bad: OnBad, wanted: Wanted) -> Iterator[t
 
 
 _READERS: dict[str, Callable[[Path, str, OnBad, Wanted], Iterator[tuple[str, Row]]]] = {
-    ".jsonl": _json_lines, ".ndjson": _json_lines, ".json": _json, ".csv": _separated, ".tsv": _separated,
-    ".parquet": _parquet,
+    ".jsonl": _json_lines, ".jsonl.gz": _json_lines, ".ndjson": _json_lines, ".json": _json, ".csv": _separated,
+    ".tsv": _separated, ".parquet": _parquet,
 }
 
 
@@ -203,8 +208,13 @@ def _load(source: str, subset: str | None) -> Any:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in _READERS)
+    found = (path for path in folder.rglob("*") if path.is_file() and _suffix(path) in _READERS)
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def _suffix(path: Path) -> str:
+    """The part of the name that tells the format: `.jsonl`, `.jsonl.gz`."""
+    return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]).lower()
 
 
 def _unknown_format(path: Path) -> str:

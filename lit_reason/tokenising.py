@@ -13,8 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from lit_reason import shards
-from lit_reason.batches import TokenDocument
-from lit_reason.chat import Chat
+from lit_reason.chat import Chat, Span
 from lit_reason.conversations import NO_COLUMNS, BadRow, conversation, with_system
 from lit_reason.files import cache_dir, stable_hash
 from lit_reason.progress import track
@@ -28,6 +27,9 @@ VERSION = 1
 
 PIECE = 2048
 """Lines of a file that are done together: what a kill can lose."""
+
+_TOGETHER = 256
+"""Documents that are tokenised in one call."""
 
 Piece = tuple[str, int]
 """A file, and which piece of it."""
@@ -115,6 +117,8 @@ class _Work:
         self._todo: dict[Piece, Path] = {}
         self._part = Part("")
         self._piece: Piece | None = None
+        self._rendered: list[tuple[str, list[Span]]] = []
+        self._requests: list[int] = []
 
     def run(self) -> None:
         """Leave a part for every piece."""
@@ -142,12 +146,16 @@ class _Work:
         recipe = self.recipe
         try:
             messages = with_system(conversation(row, recipe.columns), recipe.system)
-            document = _document(recipe.chat, place, messages, markers)
+            spans = _spans(recipe.chat, place, messages, markers)
         except BadRow as error:
             columns = f": the row has {', '.join(list(row)[:8]) or 'none'}" if str(error) == NO_COLUMNS else ""
             self._drop(place, f"{error}{columns}")
             return
-        self._at(place).add(document, _line(place), request_hash(messages, recipe.seed))
+        self._at(place)
+        self._rendered.append((place, spans))
+        self._requests.append(request_hash(messages, recipe.seed))
+        if len(self._rendered) == _TOGETHER:
+            self._tokenise()
 
     def _drop(self, place: str, reason: str) -> None:
         self._at(place).drop(place, reason)
@@ -163,8 +171,15 @@ class _Work:
     def _begin(self, piece: Piece) -> None:
         self._piece, self._part = piece, Part(piece[0])
 
+    def _tokenise(self) -> None:
+        documents = self.recipe.chat.documents(self._rendered)
+        for document, request in zip(documents, self._requests, strict=True):
+            self._part.add(document, _line(document.id), request)
+        self._rendered, self._requests = [], []
+
     def _save(self) -> None:
         if self._piece is not None:
+            self._tokenise()
             self._part.save(self._todo.pop(self._piece))
             self._piece = None
 
@@ -176,14 +191,14 @@ def request_hash(messages: Sequence[Message], seed: int) -> int:
     return int(stable_hash([seed, asked if any(asked) else [message["content"] for message in messages]]), 16)
 
 
-def _document(chat: Chat, place: str, messages: list[Message], markers: Sequence[str]) -> TokenDocument:
+def _spans(chat: Chat, place: str, messages: list[Message], markers: Sequence[str]) -> list[Span]:
     from jinja2 import TemplateError
 
     marker = next((m for m in markers if any(m in message["content"] for message in messages)), None)
     if marker:  # would be read as the end of a turn, or as the start of another speaker's
         raise BadRow(f"holds a special token: {marker}")
     try:
-        return chat.document(place, messages)
+        return chat.spans(place, messages)
     except TemplateError as error:
         raise BadRow(f"chat template refuses it: {error}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from pathlib import Path
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from lit_reason.rows import RowsError, read_rows, source_problem
 
 ROWS: list[dict[str, Any]] = [
-    {"prompt": 'one,\n"1"', "completion": "eins"}, {"prompt": "zwei é 数", "completion": "2"},
+    {"prompt": 'one,\n"1"', "completion": "eins"},
+    {"prompt": "zwei é 数", "completion": "2"},
 ]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=20)
 
@@ -38,12 +40,14 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
         path.write_bytes(text.getvalue().encode())
     elif path.suffix == ".json":
         path.write_text(json.dumps(rows), "utf-8")
+    elif path.suffix == ".gz":
+        path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return path
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".JSONL"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".JSONL"])
 def test_every_format_gives_the_same_rows(suffix: str, tmp_path: Path) -> None:
     rows, bad = read(write(tmp_path / f"with space{suffix}", ROWS))
     assert [row for _, row in rows] == ROWS
@@ -68,12 +72,42 @@ def test_places_are_lines_of_the_file(tmp_path: Path) -> None:
     assert all(reason.startswith("not JSON: ") for _, reason in bad)
 
 
+def test_a_compressed_file_that_is_cut_short_ends_in_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl.gz", ROWS)
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(RowsError, match=r"a\.jsonl\.gz cannot be unpacked: Compressed file ended"):
+        read(path)
+
+
+def test_only_wanted_places_are_parsed(tmp_path: Path) -> None:
+    rows = [{"x": i} for i in range(1, 11)]
+    asked: list[int] = []
+
+    def wanted(file: str, number: int) -> bool:
+        asked.append(number)
+        return file.startswith("a.") and number in (2, 8)
+
+    lines = tmp_path / "a.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" if row["x"] in (2, 8) else "{broken\n" for row in rows))
+    for path in (lines, write(tmp_path / "a.json", rows), write(tmp_path / "a.csv", rows)):
+        found = list(read_rows(str(path), lambda place, why: pytest.fail(place), wanted=wanted))
+        numbers = [2, 8] if path.suffix != ".csv" else [1, 7]  # the header is a CSV file's first line
+        assert [int(row["x"]) for _, row in found] == numbers
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet", row_group_size=3)
+    asked.clear()
+    found = list(read_rows(str(tmp_path / "a.parquet"), lambda place, why: None, wanted=wanted))
+    assert found == [("a.parquet:2", {"x": 2}), ("a.parquet:8", {"x": 8})]
+    assert sorted(set(asked)) == list(range(1, 11))
+
+
 def test_csv_places_count_line_breaks_inside_fields_and_blank_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('x,y\n"a\nb",1\n\nc,2\nd\ne,3,4\nf,5\n', "utf-8")
     rows, bad = read(path)
     assert rows == [
-        ("a.csv:2", {"x": "a\nb", "y": "1"}), ("a.csv:5", {"x": "c", "y": "2"}), ("a.csv:8", {"x": "f", "y": "5"})
+        ("a.csv:2", {"x": "a\nb", "y": "1"}),
+        ("a.csv:5", {"x": "c", "y": "2"}),
+        ("a.csv:8", {"x": "f", "y": "5"}),
     ]
     assert bad == [("a.csv:6", "1 fields under a header of 2"), ("a.csv:7", "3 fields under a header of 2")]
 
@@ -118,8 +152,8 @@ def test_sources_that_cannot_be_read_end_in_one_line(tmp_path: Path, monkeypatch
     for source, message in {
         "trian.jsonl": "no such file: trian.jsonl; did you mean train.jsonl?",
         "nowhere/at/all": "no such file: nowhere/at/all",
-        "train.txt": "unknown format .txt of train.txt; known: .jsonl, .ndjson, .json, .csv, .tsv, .parquet",
-        "empty": "no .jsonl, .ndjson, .json, .csv, .tsv, .parquet file in the folder empty",
+        "train.txt": "unknown format .txt of train.txt; known: .jsonl, .jsonl.gz, .ndjson, .json, .csv, .tsv, .parquet",
+        "empty": "no .jsonl, .jsonl.gz, .ndjson, .json, .csv, .tsv, .parquet file in the folder empty",
         "broken.parquet": "broken.parquet: ",
         "broken.json": "broken.json, line 2: ",
     }.items():
