@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-import numpy as np
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from torch.utils.data import DataLoader
@@ -15,7 +14,7 @@ from torch.utils.data import DataLoader
 from datamodules.token_data import Loading, TokenDataModule
 from lit_reason.batches import DocumentRows, MicroBatch, ResumableOrder, Row, TokenBatch, TokenDocument, WindowPlanner
 from lit_reason.rows import source_problem
-from lit_reason.weak_to_strong.classifier import LabelledBatch
+from lit_reason.weak_to_strong.classifier import LabelledBatch, text_documents
 from lit_reason.weak_to_strong.items import Item, disjoint_splits, single_class
 from lit_reason.weak_to_strong.published import FormatName, read_items
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
@@ -81,12 +80,8 @@ class WeakLabelDataModule(TokenDataModule):
 
     def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
         """Texts as tokens, ended by the end token, which is where the head reads."""
-        tokenizer = self.chat.tokenizer
-        found = []
-        for item in self.items(split):
-            ids = [*tokenizer(item.text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-            found.append(TokenDocument(item.id, np.array(ids, np.int32), np.arange(len(ids)) == len(ids) - 1))
-        return found
+        items = self.items(split)
+        return text_documents([item.id for item in items], [item.text for item in items], self.chat.tokenizer)
 
     def setup(self, stage: str) -> None:
         """Tokenise, and check the batch before anything trains."""

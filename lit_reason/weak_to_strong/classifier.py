@@ -3,19 +3,20 @@ released), exact in every split of the optimizer window."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from jsonargparse.typing import PositiveInt
 from torch import Tensor, nn
 
 from lit_reason.backbones import Backbone, Lora
-from lit_reason.batches import IGNORED, TokenBatch
+from lit_reason.batches import IGNORED, TokenBatch, TokenDocument, collate
 from lit_reason.language_model import CausalLanguageModel, TargetLoss
 from lit_reason.optim import OptimizerSettings, Schedule
-from lit_reason.sharding import is_deepspeed
+from lit_reason.sharding import is_deepspeed, is_sharded
 from lit_reason.weak_to_strong.losses import (
     LossSettings,
     check_loss,
@@ -24,6 +25,12 @@ from lit_reason.weak_to_strong.losses import (
     quantile_threshold,
     targets,
 )
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+READ_TOGETHER = 64
+"""Texts that a pass without gradient reads together."""
 
 
 class LabelledBatch(TokenBatch):
@@ -45,13 +52,16 @@ class WeakToStrongClassifier(CausalLanguageModel):
         backbone: the model to start from.
         loss: which loss on the soft labels.
         n_classes: outputs of the head.
-        linear_probe: train the head alone.
+        linear_probe: train the head alone. The trunk then reads every text once, before the first step, unless its
+            weights are sharded.
         lora: adapters on the frozen base; null tunes all weights.
         optimizer: optimizer and peak learning rate.
         schedule: the rate over the run.
         gradient_checkpointing: recompute activations in the backward pass.
         compile: compile each decoder layer.
     """
+
+    target_loss: ClassifierHead
 
     def __init__(
         self,
@@ -87,8 +97,37 @@ class WeakToStrongClassifier(CausalLanguageModel):
         return ClassifierHead(model, self.n_classes, self.linear_probe)
 
     def on_train_start(self) -> None:
-        """Without dropout, as released."""
+        """Without dropout, as released; what a frozen trunk makes of the texts is remembered."""
         self.target_loss.eval()
+        for documents in getattr(getattr(self.trainer, "datamodule", None), "tokenised", {}).values():
+            self.remember(documents)
+
+    def remember(self, documents: Sequence[TokenDocument]) -> None:
+        """Let a frozen trunk read texts once for all epochs; nothing where it trains or is sharded. Batches depend on
+        the texts alone, so that a resumed fit reads the same numbers."""
+        if not self.linear_probe or is_sharded(self):
+            return
+        from lit_reason.progress import track
+
+        self.target_loss.eval()  # callbacks come here before `on_train_start` does
+        new = [document for document in documents if _key(document.input_ids) not in self.target_loss.memory]
+        batches = list(self._batches(new))
+        for batch in track(batches, "reading texts", total=len(batches), unit="batches"):
+            self.target_loss.remember(batch)
+
+    @torch.no_grad()
+    def soft_labels(self, documents: Sequence[TokenDocument]) -> Tensor:
+        """float32 [texts, K]: the model's probabilities, in the order of the texts. All processes take part."""
+        probabilities = [self.target_loss(batch).softmax(-1).float().cpu() for batch in self._batches(documents)]
+        place = {document: row for row, document in enumerate(_by_length(documents))}
+        together = torch.cat(probabilities) if probabilities else torch.zeros(0, self.n_classes)
+        return together[[place[row] for row in range(len(documents))]]
+
+    def _batches(self, documents: Sequence[TokenDocument]) -> Iterator[TokenBatch]:
+        order = _by_length(documents)
+        for start in range(0, len(order), READ_TOGETHER):
+            rows = [[documents[i]] for i in order[start : start + READ_TOGETHER]]
+            yield self.trainer.strategy.batch_to_device(collate(rows, 0, self.tokenizer.pad_token_id or 0), self.device)
 
     def on_train_batch_start(self, batch: TokenBatch, batch_idx: int) -> None:
         """Set the rate, and at a window's start the threshold of the whole window."""
@@ -141,6 +180,7 @@ class ClassifierHead(TargetLoss):
     def __init__(self, model: Any, n_classes: int, linear_probe: bool) -> None:
         super().__init__(model)
         self.probe = linear_probe
+        self.memory: dict[bytes, Tensor] = {}
         self.scores = nn.Linear(model.config.hidden_size, n_classes, bias=False)
         nn.init.zeros_(self.scores.weight)
         if self.head.dtype == torch.float64:
@@ -152,12 +192,51 @@ class ClassifierHead(TargetLoss):
 
     def forward(self, batch: TokenBatch) -> Tensor:  # type: ignore[override]
         """float [texts, K]: logits at the last token of each text, in the order of `soft_labels`."""
+        last = self._remembered(batch)
+        if last is None:
+            last = self._last_hidden(batch)
+        with torch.autocast(last.device.type, enabled=False):
+            return self.scores(last.to(self.scores.weight.dtype))
+
+    @torch.no_grad()
+    def remember(self, batch: TokenBatch) -> None:
+        """Keep the trunk's output at the last token of each text."""
+        self.memory.update(zip(_texts(batch), self._last_hidden(batch), strict=True))
+
+    def _remembered(self, batch: TokenBatch) -> Tensor | None:
+        """[texts, d_model], or None where the trunk has to read a text."""
+        keys = _texts(batch) if self.memory else []
+        return torch.stack([self.memory[key] for key in keys]) if keys and self.memory.keys() >= {*keys} else None
+
+    def _last_hidden(self, batch: TokenBatch) -> Tensor:
         with self.compute_dtype():
             hidden = self.hidden_states(batch)
         last = hidden[(batch["labels"] != IGNORED).nonzero(as_tuple=True)]
-        last = last.detach() if self.probe else last
-        with torch.autocast(last.device.type, enabled=False):
-            return self.scores(last.to(self.scores.weight.dtype))
+        return last.detach() if self.probe else last
+
+
+def text_documents(ids: Sequence[str], texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[TokenDocument]:
+    """Texts as tokens, ended by the end token, which is where the head reads."""
+    found = []
+    for id, text in zip(ids, texts, strict=True):
+        tokens = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        found.append(TokenDocument(id, np.array(tokens, np.int32), np.arange(len(tokens)) == len(tokens) - 1))
+    return found
+
+
+def _key(tokens: np.ndarray) -> bytes:
+    return tokens.astype(np.int32).tobytes()
+
+
+def _texts(batch: TokenBatch) -> list[bytes]:
+    """The tokens of each text of a batch, in the order of its target positions."""
+    tokens, positions = batch["input_ids"].cpu().numpy(), batch["position_ids"].cpu().numpy()
+    ends = (batch["labels"] != IGNORED).nonzero().tolist()
+    return [_key(tokens[row, end - positions[row, end] : end + 1]) for row, end in ends]
+
+
+def _by_length(documents: Sequence[TokenDocument]) -> list[int]:
+    return sorted(range(len(documents)), key=lambda i: len(documents[i].input_ids))
 
 
 def _gathered(own: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,27 @@ def read_questions(path: str | Path, with_gold: bool) -> list[Question]:
         WeakToStrongError: a row lacks its id or question, or two have one id.
     """
     found: dict[str, Question] = {}
-    for number, row in read_jsonl(path):
-        for name in ("id", "question"):
-            if not isinstance(row.get(name), str) or not row[name]:
-                raise WeakToStrongError(f"{path}, line {number}: {name} is missing or no text")
-        if row["id"] in found:
-            raise WeakToStrongError(f"{path}, line {number}: the id {row['id']!r} occurs twice")
+    for row in read_identified(path, "question"):
         meta = {name: row[name] for name in ("topic", "difficulty") if row.get(name) is not None}
         found[row["id"]] = Question(row["id"], row["question"], row.get("gold") if with_gold else None, meta)
     return list(found.values())
+
+
+def read_identified(path: str | Path, field: str) -> Iterator[dict[str, Any]]:
+    """Rows with an id of their own and a text in `field`.
+
+    Raises:
+        WeakToStrongError: a row lacks one of them, or two have one id.
+    """
+    seen: set[str] = set()
+    for number, row in read_jsonl(path):
+        for name in ("id", field):
+            if not isinstance(row.get(name), str) or not row[name]:
+                raise WeakToStrongError(f"{path}, line {number}: {name} is missing or no text")
+        if row["id"] in seen:
+            raise WeakToStrongError(f"{path}, line {number}: the id {row['id']!r} occurs twice")
+        seen.add(row["id"])
+        yield row
 
 
 def question_row(question: Question, gold: bool) -> dict[str, Any]:

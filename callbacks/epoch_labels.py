@@ -1,0 +1,53 @@
+"""What a classifier says of texts after each epoch of a fit, and at its end: the labels that a student learns from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lit_reason.batches import TokenDocument
+from lit_reason.files import write_jsonl_atomic
+from lit_reason.rows import source_problem
+from lit_reason.weak_to_strong.classifier import text_documents
+from lit_reason.weak_to_strong.item_files import label_row, read_texts
+
+EPOCHS, LABELS = "epochs", "labels"
+
+
+class EpochLabels(Callback):
+    """After each epoch writes `epochs/<NAME>-<EPOCH>.jsonl`, and the newest as `labels/<NAME>.jsonl`: `id, text,
+    soft_label`, rows that another classifier trains on. Gold labels are not read.
+
+    Args:
+        texts: files with `id` and `text` by the name that their labels get.
+    """
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.texts = texts
+        self._read: dict[str, dict[str, str]] = {}
+        self._documents: dict[str, list[TokenDocument]] = {}
+
+    @classmethod
+    def check_config(cls, init_args: dict[str, dict[str, str]]) -> list[tuple[str, str]]:
+        """`(key, message)` for files that are not there."""
+        problems = {name: source_problem(path) for name, path in (init_args.get("texts") or {}).items()}
+        return [(f"texts.{name}", problem) for name, problem in problems.items() if problem]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Read and tokenise once."""
+        self._read = {name: read_texts(path) for name, path in self.texts.items()}
+        for name, texts in self._read.items():
+            self._documents[name] = text_documents(list(texts), list(texts.values()), pl_module.tokenizer)
+            pl_module.remember(self._documents[name])
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Every process takes part, as weights may be sharded; the first one writes."""
+        for name, documents in self._documents.items():
+            labels = pl_module.soft_labels(documents).tolist()
+            if trainer.is_global_zero:
+                rows = [label_row(id, text, label) for (id, text), label in
+                        zip(self._read[name].items(), labels, strict=True)]  # fmt: skip
+                folder = Path(trainer.default_root_dir)
+                write_jsonl_atomic(folder / EPOCHS / f"{name}-{trainer.current_epoch + 1:03d}.jsonl", rows)
+                write_jsonl_atomic(folder / LABELS / f"{name}.jsonl", rows)
