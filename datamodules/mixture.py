@@ -15,6 +15,7 @@ from datamodules.token_data import NothingToTrainOn, TokenDataModule
 from lit_reason.batches import Loading
 from lit_reason.documents import Documents
 from lit_reason.records import Question
+from lit_reason.shards import Shard
 
 
 class MixtureDataModule(TokenDataModule):
@@ -48,6 +49,11 @@ class MixtureDataModule(TokenDataModule):
     def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
         """(key, message) for a weight that leaves nothing of the base."""
         return [("weight", "must be below 1: train on `extra` alone instead")] if init_args.get("weight") == 1 else []
+
+    @property
+    def shard(self) -> Shard | None:
+        """The part that is prepared, where either of the two is prepared in parts."""
+        return self.base.shard or self.extra.shard
 
     def prepare_data(self) -> None:
         """Prepare both."""

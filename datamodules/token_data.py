@@ -25,6 +25,7 @@ from lit_reason.chat import Chat
 from lit_reason.documents import Documents
 from lit_reason.errors import PlainError
 from lit_reason.records import Question
+from lit_reason.shards import Shard
 
 
 class NothingToTrainOn(PlainError, ValueError):
@@ -42,6 +43,9 @@ class TokenDataModule(LightningDataModule):
     Args:
         loading: how documents become batches.
     """
+
+    shard: Shard | None = None
+    """The part of the data that `prepare` builds; None is everything."""
 
     def __init__(self, loading: Loading = Loading()) -> None:
         super().__init__()

@@ -92,6 +92,18 @@ def test_every_kind_of_source_gives_the_same_documents(tmp_path: Path) -> None:
     assert made(tmp_path / "folder")[20].id == "d.jsonl:1"
 
 
+def test_a_data_set_is_tokenised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    rows = some_rows(20)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: datasets.Dataset.from_list(rows))
+    store = made("owner/name:train")
+    assert [d.id for d in store] == [f"owner/name:train:{i}" for i in range(1, 21)]
+    assert made("owner/name:train").folder == store.folder
+    rows[3] = rows[4]
+    assert made("owner/name:train").digest != store.digest
+
+
 def test_what_cannot_be_used_is_counted_and_the_first_few_are_named(tmp_path: Path) -> None:
     lines = [*some_rows(20), *["{broken"] * 30, "", *[""] * 20, *some_rows(20)]
     path = write(tmp_path / "a.jsonl", lines)
@@ -211,14 +223,18 @@ def without(store: TokenStore) -> dict[str, bytes]:
     return found
 
 
-def test_shards_in_any_order_and_of_any_count_make_the_same_store(tmp_path: Path) -> None:
+def test_shards_in_any_order_and_of_any_count_make_the_same_store(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
     for i in range(3):
         write(tmp_path / "rows" / f"{i}.jsonl", [*some_rows(50 + 5 * i), "{broken", "", ""])
     recipe = Recipe(str(tmp_path / "rows"), CHAT)
     whole = without(made(recipe.source))
+    n_parts = []
     for shard in (Shard(2, 3), Shard(0, 3), Shard(2, 3)):
         assert build(recipe, shard) is None
+        n_parts.append(len(list(cache.glob("*.parts/*.safetensors"))))
+    n = sum(-(-(50 + 5 * i + 3) // tokenising.PIECE) for i in range(3))
+    assert n_parts == [n // 3, n // 3 + -(-n // 3), n // 3 + -(-n // 3)]
     with pytest.raises(MissingShards, match=r"begun in 3 parts, not done are 1/3: run prepare with --data.shard 1/3"):
         made(recipe.source)
     build(recipe, Shard(1, 3))

@@ -41,11 +41,12 @@ def _behind_built_ins(path: Path_, config: Mapping[str, Any], settings: Settings
 
 def command_checks(command: str, config: Mapping[str, Any], settings: Settings) -> list[Mistake]:
     """A part of the data is only ever prepared: training on it would pass for training on everything."""
-    shard = _at(config, ("data", "shard"))
-    if shard is None or command == "prepare":
+    if command == "prepare":
         return []
     problem = f"only prepare builds a part of the data; leave it out of {command}"
-    return [Mistake("data.shard", problem, shard, None, settings.origin(("data", "shard")))]
+    paths = [("data", *part, "shard") for part in ((), ("base",), ("extra",))]
+    given = [(path, shard) for path in paths if (shard := _at(config, path)) is not None]
+    return [Mistake(".".join(path), problem, shard, None, settings.origin(path)) for path, shard in given]
 
 
 def machine_checks(config: Mapping[str, Any], settings: Settings) -> list[Mistake]:

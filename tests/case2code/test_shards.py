@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lit_reason.case2code import pipeline
-from lit_reason.case2code.pipeline import build, build_part
+from lit_reason.case2code.pipeline import build, build_part, stored_rows
 from lit_reason.case2code.settings import RealSettings
 from lit_reason.cli import main
 from lit_reason.shards import Shard
@@ -55,6 +55,9 @@ def test_parts_are_joined(small: RealSettings, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("LIT_REASON_CACHE", str(tmp_path))
     for shard in (Shard(1, 2), Shard(0, 2), Shard(1, 2)):
         build_part(small, shard)
+    parts = [tmp_path / "case2code" / whole.name / "parts" / f"{i}-of-2" for i in range(2)]
+    bodies = [{row["id"] for name in FILES[:2] for row in stored_rows(part / name)} for part in parts]
+    assert [len(found) for found in bodies] == [8, 7] and bodies[0].isdisjoint(bodies[1])
     monkeypatch.setattr(pipeline, "Executor", None)  # calling it would fail
     joined = build(small)
     assert {name: (joined / name).read_bytes() for name in FILES} == {

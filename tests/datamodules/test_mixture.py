@@ -136,5 +136,9 @@ def test_mixing_through_the_command_line(rows: Path, tmp_path: Path, capsys, mon
     ]  # fmt: skip
     assert main([*common, "--data.weight=0.3"]) == 0
     assert "train: 4" in capsys.readouterr().out
+    assert main([*common, "--data.base.shard=0/2"]) == 0
+    assert "part 0/2 is ready; when all 2 are, run prepare once without data.shard" in capsys.readouterr().out
+    assert main(["fit", *common[1:], "--data.base.shard=0/2"]) == 2
+    assert "data.base.shard: only prepare builds a part of the data; leave it out of fit" in capsys.readouterr().err
     assert main([*common, "--data.weight=1"]) == 2
     assert "data.weight: must be below 1: train on `extra` alone instead (got 1.0)" in capsys.readouterr().err
