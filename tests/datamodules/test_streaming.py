@@ -124,7 +124,7 @@ def compare(large: int, small: int, tmp_path: Path) -> None:
     print(found)
     n = found[large]["documents"]
     assert n * 4100 == pytest.approx(large, rel=0.05)
-    # Sizes and the plan take less than a hundred bytes a document, whatever its length; in memory each would take 2,300.
+    # Sizes and the plan: under a hundred bytes a document of whatever length; in memory each would take 2,300.
     assert found[large]["peak"] - found[small]["peak"] < (4 << 20) + 100 * n
 
 
