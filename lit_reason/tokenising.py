@@ -77,9 +77,12 @@ def build(recipe: Recipe, shard: Shard | None = None) -> TokenStore | None:
     folder = cache_dir() / "tokens" / key
     parts = folder.with_name(f"{key}.parts")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{key}.{shard.word if shard else 'whole'}.lock")):
-        if not (folder / SUMMARY).exists():
-            _build(recipe, key, folder, parts, shard)
+    if parts.exists() or not (folder / SUMMARY).exists():
+        with FileLock(folder.with_name(f".{key}.{shard.word if shard else 'whole'}.lock")):
+            if not (folder / SUMMARY).exists():
+                _build(recipe, key, folder, parts, shard)
+            if shard is None:
+                _clean(folder, parts)
     return None if shard else TokenStore(folder)
 
 
@@ -91,6 +94,7 @@ def _build(recipe: Recipe, key: str, folder: Path, parts: Path, shard: Shard | N
     work = _Work(recipe, parts, shard)
     work.run()
     if recipe.key() != key:
+        shutil.rmtree(parts, ignore_errors=True)  # nobody knows which rows of them are the old ones
         raise RowsError(f"{recipe.source} changed while it was read: run the command again")
     if shard:
         shards.finish(parts, shard)
@@ -102,7 +106,13 @@ def _build(recipe: Recipe, key: str, folder: Path, parts: Path, shard: Shard | N
         )  # fmt: skip
     else:
         join(work.own, folder)
-        shutil.rmtree(parts, ignore_errors=True)
+
+
+def _clean(folder: Path, parts: Path) -> None:
+    """Remove what was made on the way, also by a process that was killed just before it could."""
+    unfinished = [path for path in folder.parent.glob(f".{folder.name}.*") if path.is_dir()]
+    for path in (parts, *unfinished):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class _Work:
