@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from lightning.fabric.plugins.collectives.torch_collective import default_pg_timeout
 from lightning.fabric.utilities.seed import reset_seed
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, ModelParallelStrategy
 from torch.distributed.tensor import DTensor
@@ -138,10 +140,13 @@ class FSDP2(ModelParallelStrategy):
 
     Args:
         process_group_backend: nccl on GPUs and gloo on CPUs by default.
+        timeout: how long a rank waits for the others before the run ends, as hours:minutes:seconds.
     """
 
-    def __init__(self, process_group_backend: str | None = None) -> None:
-        super().__init__(tensor_parallel_size=1, process_group_backend=process_group_backend)
+    def __init__(
+        self, process_group_backend: str | None = None, timeout: timedelta | None = default_pg_timeout
+    ) -> None:
+        super().__init__(tensor_parallel_size=1, process_group_backend=process_group_backend, timeout=timeout)
 
     def setup_environment(self) -> None:
         """One dimension: all processes of all nodes are data-parallel."""

@@ -17,9 +17,10 @@ from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_reason.checkpoint_io import AtomicCheckpointIO
-from lit_reason.config.mistakes import Mistake, UserMistakes
+from lit_reason.config.mistakes import Mistake, UserMistakes, display_path
 from lit_reason.config.noise import RESUMES_ITSELF
-from lit_reason.run_directory import RunDirectory, RunSettings
+from lit_reason.config.ranks import watched
+from lit_reason.run_directory import RunDirectory, RunSettings, newest_checkpoint, step_of
 
 
 class Trainer(LightningTrainer):
@@ -170,8 +171,18 @@ class Launcher(LightningCLI):
             raise UserMistakes([Mistake("trainer", str(error))]) from None  # combinations that only Lightning knows
 
     def _run_subcommand(self, subcommand: str) -> None:
-        if not self._stopped:
+        if self._stopped:
+            return
+        with watched(self.trainer, self._how_to_resume):
             super()._run_subcommand(subcommand)
+
+    def _how_to_resume(self) -> str:
+        if self.command != "fit":
+            return ""
+        kept = newest_checkpoint(self.run_directory.path)
+        if kept is None:
+            return "It has no checkpoint yet: start it again"
+        return f"Resume it with --ckpt_path=last (last checkpoint: {display_path(kept)}, step {step_of(kept)})"
 
 
 def plain(value: Any) -> Any:

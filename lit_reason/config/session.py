@@ -23,6 +23,7 @@ from lit_reason.config.choose_run import choose_run
 from lit_reason.config.launch import Launcher
 from lit_reason.config.mistakes import Mistake, UserMistakes, display_path
 from lit_reason.config.noise import quiet
+from lit_reason.config.ranks import LAUNCHER_VARIABLE
 from lit_reason.config.request import Request
 from lit_reason.config.sources import Settings
 from lit_reason.metrics_csv import MetricsCSV
@@ -30,7 +31,15 @@ from lit_reason.metrics_csv import MetricsCSV
 _RUN_VARIABLE = "LIT_REASON_RUN"
 """Tells a relaunched rank which directory its parent chose: the parent's process id, then JSON."""
 
-_RANK_VARIABLES = (_RUN_VARIABLE, "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_RANK_VARIABLES = (
+    _RUN_VARIABLE,
+    LAUNCHER_VARIABLE,
+    "LOCAL_RANK",
+    "NODE_RANK",
+    "WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)
 
 
 def run_checked(request: Request, checker: Checker, values: dict[str, Any], argv: list[str]) -> Path | None:
