@@ -13,6 +13,22 @@ from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 from lit_reason.weak_to_strong.votes import VoteRecord
 
 
+def read_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """`(line number, row)` of JSON lines.
+
+    Raises:
+        WeakToStrongError: the file cannot be read, or a line is no JSON object.
+    """
+
+    def refuse(path: Path, number: int, why: str) -> None:
+        raise WeakToStrongError(f"{path}, line {number}: {why}")
+
+    try:
+        yield from read_jsonl(path, refuse)
+    except OSError as error:
+        raise WeakToStrongError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def read_questions(path: str | Path, with_gold: bool) -> list[Question]:
     """Questions of a file; without their gold answers unless they are asked for.
 
@@ -33,7 +49,7 @@ def read_identified(path: str | Path, field: str) -> Iterator[dict[str, Any]]:
         WeakToStrongError: a row lacks one of them, or two have one id.
     """
     seen: set[str] = set()
-    for number, row in read_jsonl(path):
+    for number, row in read_lines(path):
         for name in ("id", field):
             if not isinstance(row.get(name), str) or not row[name]:
                 raise WeakToStrongError(f"{path}, line {number}: {name} is missing or no text")
@@ -53,7 +69,7 @@ def question_row(question: Question, gold: bool) -> dict[str, Any]:
 def read_votes(path: str | Path) -> list[VoteRecord]:
     """Votes as `ask` wrote them."""
     try:
-        return [VoteRecord(**row) for _, row in read_jsonl(path)]
+        return [VoteRecord(**row) for _, row in read_lines(path)]
     except TypeError as error:
         raise WeakToStrongError(f"{path}: not a file of votes ({error})") from None
 

@@ -48,12 +48,14 @@ def label_tables(runs: FinishedRuns) -> list[Table]:
 
 
 def label_charts(runs: FinishedRuns) -> list[Chart]:
-    """Filter curves, mean difficulty against tau, histograms, and whether confidence says anything."""
+    """Filter curves, mean difficulty against tau, histograms, and whether confidence says anything. Questions may lack
+    difficulty or topic, and then so does the page."""
     taus = sorted({run.variables["tau"] for run in runs.of("stage1_rows")})
-    return [
+    charts = [
         _filter_chart(runs, taus), _difficulty_chart(runs, taus), _histogram(runs, "difficulty"),
         _histogram(runs, "topic"), calibration_chart(Variants(runs)),
     ]  # fmt: skip
+    return [chart for chart in charts if chart is not None]
 
 
 def calibration_chart(variants: Variants) -> Chart:
@@ -98,7 +100,7 @@ def _filter_chart(runs: FinishedRuns, taus: Sequence[float]) -> Chart:
     return Chart("lines", "What each threshold keeps", "tau", "share", lines(points), "share")
 
 
-def _difficulty_chart(runs: FinishedRuns, taus: Sequence[float]) -> Chart:
+def _difficulty_chart(runs: FinishedRuns, taus: Sequence[float]) -> Chart | None:
     stage2 = {"stage2": "filtered"}
     both = [tau for tau in taus if runs.of("stage2_rows", tau=tau, **stage2)]
     points: dict[str, dict[float, Figure | None]] = {
@@ -107,13 +109,16 @@ def _difficulty_chart(runs: FinishedRuns, taus: Sequence[float]) -> Chart:
         "A and B": {tau: over(runs.of("stage2_rows", tau=tau, **stage2), "difficulty", "rows", f"AB {tau:g}")
                     for tau in both},
     }  # fmt: skip
-    return Chart("lines", "Question degeneration", "tau", "mean difficulty, steps", lines(points))
+    drawn = lines(points)
+    return Chart("lines", "Question degeneration", "tau", "mean difficulty", drawn) if drawn else None
 
 
-def _histogram(runs: FinishedRuns, of: str) -> Chart:
+def _histogram(runs: FinishedRuns, of: str) -> Chart | None:
     """Shares of H2, A and A and B at the threshold of the claims; at the first one where that was not run."""
     tau = TAU if runs.of("stage2_rows", tau=TAU) else runs.of("stage2_rows")[0].variables["tau"]
     parts = [part for part in _parts(runs) if part.startswith(of)]
+    if not parts:
+        return None
     groups = {
         "H2": (runs.of("stage1_rows", tau=tau), "voted on"),
         f"A, tau {tau:g}": (runs.of("stage1_rows", tau=tau), "rows"),

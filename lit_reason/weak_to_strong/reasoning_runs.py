@@ -156,4 +156,5 @@ def part_share(run: FinishedRun, split: str, part: str) -> Figure:
     place = f"{split}/{part}"
     if run.results.get("share", place, "") is not None:
         return run.figure("share", place)
-    return share("share", place, "", 0, run.figure("difficulty", split).n or 0, [run.variables["seed"]])
+    whole = run.figure("kept share", split)
+    return share("share", place, "", 0, round(whole.value * (whole.n or 0)), [run.variables["seed"]])

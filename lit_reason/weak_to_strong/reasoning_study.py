@@ -140,6 +140,7 @@ def _curve(run: FinishedRun, weak: FinishedRun, h2: Mapping[str, Any]) -> dict[s
 def _start_table(runs: FinishedRuns) -> Table:
     """Whether each fit began with exactly the weights that S0 ended with, by hash, and how long it trained."""
     initial = {_weights(run)["end"] for run in runs.of("initial")}
+    initial = initial or {_weights(run)["start"] for run in runs.of("ceiling")}  # a model that was not trained here
     rows: list[list[Cell]] = []
     for name in (*RESTARTED, "continued"):
         records = [_weights(run) for run in runs.of(name)]
@@ -147,7 +148,7 @@ def _start_table(runs: FinishedRuns) -> Table:
             steps = sorted({record["steps"] for record in records})
             span = str(steps[0]) if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
             rows.append([name, len(records), sum(record["start"] in initial for record in records), span])
-    note = "Hashes of all weights, at the start of a fit and at the end of S0's."
+    note = "Hashes of all weights, at a fit's start and at the end of S0's; the ceiling's start stands for a given S0."
     return Table("Restarts", ["fit", "fits", "start from S0, to the bit", "optimizer steps"], rows, note)
 
 

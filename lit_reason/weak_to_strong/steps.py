@@ -19,14 +19,14 @@ from typing import Any, Literal
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from lit_reason.charts import save_charts
-from lit_reason.files import read_jsonl, write_jsonl_atomic
+from lit_reason.files import write_jsonl_atomic
 from lit_reason.questions import Asking, Exercise, Split, target
 from lit_reason.questions_chains import ChainSettings, chain_exercises
 from lit_reason.records import Question
 from lit_reason.results import Results
 from lit_reason.weak_to_strong.analyses import by_threshold, filter_chart
 from lit_reason.weak_to_strong.label_figures import label_figures
-from lit_reason.weak_to_strong.question_files import question_row, read_known, read_questions, read_votes
+from lit_reason.weak_to_strong.question_files import question_row, read_known, read_lines, read_questions, read_votes
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError, check_threshold
 from lit_reason.weak_to_strong.votes import VoteRecord, check_enough, oracle_filter, split_by_confidence
 
@@ -67,7 +67,7 @@ def make_initial(
 
 def make_questions(
     out: Path,
-    initial: str,
+    initial: str | list[str],
     n_h1: PositiveInt = 2000,
     n_h2: PositiveInt = 2000,
     n_test: PositiveInt = 400,
@@ -81,7 +81,7 @@ def make_questions(
 
     Args:
         out: directory of the run.
-        initial: rows that the base models were trained on.
+        initial: rows that the base models were trained on, one file or several.
         n_h1: gold-labelled questions for the weak model.
         n_h2: questions to be labelled.
         n_test: test questions.
@@ -93,15 +93,21 @@ def make_questions(
     """
     chains = ChainSettings(topics=tuple(topics), min_steps=min_steps, max_steps=max_steps, modulus=modulus)
     made = _chains(chains, {"train": n_h1, "val": n_h2, "test": n_test}, seed)
-    seen = {row["prompt"] for _, row in read_jsonl(initial)}
+    files = [initial] if isinstance(initial, str) else initial
+    seen = {row["prompt"] for file in files for _, row in read_lines(file)}
     h1, h2, test = ([e for e in made[split] if e.question.prompt not in seen] for split in ("train", "val", "test"))
     left_out = sum(map(len, made.values())) - len(h1) - len(h2) - len(test)
+    write_splits(out, h1, h2, test)
+    Results(run=out.name, dropped={"questions that the base models have seen": left_out} if left_out else {}).save(out)
+
+
+def write_splits(out: Path, h1: Sequence[Exercise], h2: Sequence[Exercise], test: Sequence[Exercise]) -> None:
+    """The files of a task: what trains W, H2 without and with its gold answers, and the test."""
     write_jsonl_atomic(out / "h1.jsonl", map(_gold_row, h1))
     write_jsonl_atomic(out / "h2_gold_rows.jsonl", map(_gold_row, h2))
     write_jsonl_atomic(out / "h2.jsonl", [question_row(e.question, gold=False) for e in h2])
     write_jsonl_atomic(out / "h2_gold.jsonl", [question_row(e.question, gold=True) for e in h2])
     write_jsonl_atomic(out / "test.jsonl", [question_row(e.question, gold=True) for e in test])
-    Results(run=out.name, dropped={"questions that the base models have seen": left_out} if left_out else {}).save(out)
 
 
 def select(
@@ -144,7 +150,7 @@ def select(
     else:
         kept, discarded = split_by_confidence(cast, 0.0 if stage2 == "unfiltered" else tau, drop_ties)
     _warn(kept, cast, tau, batch, onto is not None)
-    rows = [row for _, row in read_jsonl(onto)] if onto else []
+    rows = [row for _, row in read_lines(onto)] if onto else []
     rows += training_rows(asked, kept, source)
     for file in apart:
         check_apart(rows, file)
@@ -171,7 +177,7 @@ def training_rows(questions: Sequence[Question], kept: Sequence[VoteRecord], sou
 
 def check_apart(rows: Sequence[dict[str, Any]], file: str) -> None:
     """Raise a WeakToStrongError where a row for training has the id of a question in `file`."""
-    there = {row["id"] for _, row in read_jsonl(file)}
+    there = {row["id"] for _, row in read_lines(file)}
     for number, row in enumerate(rows, 1):
         if row["id"] in there:
             raise WeakToStrongError(

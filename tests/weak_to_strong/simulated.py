@@ -23,9 +23,11 @@ ACCURACY = {"weak": 0.5, "initial": 0.4, "naive": 0.55, "stage1": 0.7, "stage2":
 
 
 class Simulated:
-    """Runs below `root`; `accuracy` replaces test accuracies, `starts` the hash from which a fit starts."""
+    """Runs below `root`; `accuracy` replaces test accuracies, `starts` the hash from which a fit starts; `about` says
+    whether questions have difficulty and topic."""
 
-    def __init__(self, root: Path, accuracy=None, starts=None, seeds=(0, 1, 2)):
+    def __init__(self, root: Path, accuracy=None, starts=None, seeds=(0, 1, 2), about=True):
+        self.about = about
         self.root, self.accuracy, self.starts = root, {**ACCURACY, **(accuracy or {})}, starts or {}
         self.found: list[FinishedRun] = []
         for seed in seeds:
@@ -62,13 +64,13 @@ class Simulated:
 
     def _question(self, id, i):
         topic = "mixed" if self.draw.random() < (0.8 if i % 2 else 0.2) else "add"
-        return {"id": id, "question": f"{id}?", "gold": str(self.draw.randrange(5)), "topic": topic,
-                "difficulty": 1 + i % 2}  # fmt: skip
+        about = {"topic": topic, "difficulty": 1 + i % 2} if self.about else {}
+        return {"id": id, "question": f"{id}?", "gold": str(self.draw.randrange(5)), **about}
 
     def _votes(self, path, ids, right, n=10):
         votes = []
         for id in sorted(ids):
-            gold, p = self.gold[id].gold, right[self.gold[id].meta["difficulty"]]
+            gold, p = self.gold[id].gold, right[self.gold[id].meta.get("difficulty", 1)]
             wrong = [str(i) for i in range(5) if str(i) != gold]
             drawn = [gold if self.draw.random() < p else self.draw.choice(wrong) for _ in range(n)]
             votes.append(asdict(cast_vote(id, [Answered(f"so {a}", a) for a in drawn])))

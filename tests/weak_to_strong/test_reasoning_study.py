@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lit_reason.results import Results, mean, share
+from lit_reason.results import Results, share
 from lit_reason.study_results import FinishedRun, StudyRecord
 from lit_reason.weak_to_strong.reasoning_claims import falling_topic, topic_change
 from lit_reason.weak_to_strong.reasoning_runs import NAIVE, START, Variants
@@ -60,7 +60,7 @@ def test_a_topic_that_falls_by_chance_in_one_seed_or_another_is_no_loss(tmp_path
     for seed, kept in enumerate((40, 60, 50)):
         results = Results(run=str(seed))
         for split, n in (("voted on", 50), ("rows", kept)):
-            results.put(mean("difficulty", split, "", [1.0, 2.0] * 50))
+            results.put(share("kept share", split, "", 100, 100))
             for topic, count in (("a", n), ("b", 100 - n)):
                 results.put(share("share", f"{split}/topic {topic}", "", count, 100, [seed]))
         (tmp_path / str(seed)).mkdir()
@@ -90,6 +90,14 @@ def test_where_the_ceiling_is_not_above_the_weak_model_there_is_no_gap(tmp_path)
     row = rows_of(found, "Every variant")[NAIVE]
     assert row[2] is None and "ceiling is not above" in row[-1]
     assert claim(found, "Stage II recovers more than").verdict == "not testable here"
+
+
+def test_questions_may_lack_difficulty_and_topic(tmp_path):
+    bare = tables(Simulated(tmp_path, seeds=(0, 1), about=False).runs)
+    titles = {chart.title for chart in bare.charts}
+    assert "What each threshold keeps" in titles and not any(title.startswith("Questions by") for title in titles)
+    assert claim(bare, "A higher threshold takes").verdict == "not testable here"
+    assert claim(bare, "Stage I is better").verdict == "replicated"
 
 
 def test_the_overfitting_curve_has_its_best_epoch(found):
