@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 
 from lit_reason.charts import save_charts
 from lit_reason.files import write_jsonl_atomic
@@ -115,7 +115,7 @@ def select(
     questions: str,
     votes: str,
     gold: str,
-    tau: float = 0.6,
+    tau: ClosedUnitInterval = 0.6,
     source: str = "weak",
     onto: str | None = None,
     stage2: Literal["filtered", "unfiltered"] = "filtered",
