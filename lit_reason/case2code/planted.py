@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from typing import Any, Literal
 
@@ -148,13 +148,19 @@ def _draw_body(family: Family, rng: Random, split: SplitName, seen: set[str]) ->
     redraws = 0
     while True:
         constants = family.constants(rng)
-        body = normalised_body(render(family, constants, NAMES))
+        body = _body(render(family, constants, NAMES))
         if split_of(body, SPLIT_SHARES) != split:
             continue
         if body not in seen or redraws >= _REDRAWS:
             seen.add(body)
             return constants, body
         redraws += 1
+
+
+@lru_cache(maxsize=1 << 16)
+def _body(code: str) -> str:
+    """Remembered, because the small families draw the same few bodies over and over."""
+    return normalised_body(code)
 
 
 def _cases(family: Family, constants: Constants, rng: Random, n_cases: int) -> list[tuple[Inputs, str]]:
