@@ -154,13 +154,13 @@ def test_an_evaluation_of_untrained_weights_has_its_own_directory(toy, command):
     assert yaml.safe_load((run / "config.yaml").read_text())["model"]["class_path"] == "tests.cli.toy.Toy"
 
 
-@pytest.mark.parametrize("kind, code", [("raise", 1), ("interrupt", 130), ("terminate", 143)])
+@pytest.mark.parametrize("kind, code", [("raise", 1), ("interrupt", 130), ("terminate", 143), ("preempt", 143)])
 def test_exit_codes(toy, whole, capsys, kind, code):
     assert toy("fit", OFTEN, *trouble(kind, 3)) == code
     (run,) = runs()
     kept = newest_checkpoint(run)
     assert kept is not None
-    assert kept.name == ("step=000004.ckpt" if kind == "terminate" else "step=000002.ckpt")
+    assert kept.name == ("step=000004.ckpt" if code == 143 else "step=000002.ckpt")
     error = capsys.readouterr().err
     assert f"run directory: {run}; --ckpt_path last continues at step {int(kept.stem[-6:])}" in error
     assert ("Traceback" in error) == (kind == "raise")

@@ -12,7 +12,12 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-SIGNALS = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM, "interrupt": signal.SIGINT}
+SIGNALS = {
+    "kill": signal.SIGKILL,
+    "terminate": signal.SIGTERM,
+    "preempt": signal.SIGUSR1,
+    "interrupt": signal.SIGINT,
+}
 Hook = Literal["train_batch_end", "validation_end"]
 
 
@@ -65,7 +70,10 @@ class Trouble(Callback):
     """
 
     def __init__(
-        self, kind: Literal["kill", "terminate", "interrupt", "raise"], step: int, hook: Hook = "train_batch_end"
+        self,
+        kind: Literal["kill", "terminate", "preempt", "interrupt", "raise"],
+        step: int,
+        hook: Hook = "train_batch_end",
     ) -> None:
         self.kind, self.hook, self.step = kind, hook, step
 

@@ -19,6 +19,8 @@ PAIRS = {
     "offload": ["zero2_offload", "zero3_offload"],
 }
 RESUMED = ["fsdp2", "zero2", "zero3"]
+ASKED_TO_STOP = {"ddp": (1, "SIGUSR1"), "fsdp2": (1, "SIGTERM"), "zero2": (0, "SIGTERM")}
+"""The one rank that gets the signal, and which."""
 SHARDED = ["fsdp2", "zero3"]
 BROKEN = ["ddp", "zero2"]
 
@@ -32,6 +34,7 @@ ADAM = (
 """Everything that a resume can get wrong: optimizer states, schedule, dropout."""
 
 RESUME_AT = 2
+SELDOM = [word.replace("every_n_steps=1", "every_n_steps=1000") for word in ADAM]
 
 
 class Pairs:
@@ -49,7 +52,8 @@ class Pairs:
             self._codes[pair] = run_together(commands, self.folder / f"{pair}-pair")
         name = f"{strategy}-{what}"
         said = (self.folder / f"{pair}-pair" / "rank0.log").read_text()
-        assert self._codes[pair][name] == 0, said.partition(f"== {name}\n")[2].partition("\n== ")[0][-4000:]
+        wanted = 143 if what == "stopped" else 0
+        assert self._codes[pair][name] == wanted, said.partition(f"== {name}\n")[2].partition("\n== ")[0][-4000:]
         return self.folder / name / "only"
 
     def checkpoint(self, strategy: str) -> Path:
@@ -71,6 +75,8 @@ class Pairs:
             fit(str(i), module)
         if strategy in BROKEN:
             fit("broken", FULL, "--model=tests.strategies.broken.Forgetful", *LANGUAGE_MODEL[1:], "--model.lora=null")
+        if strategy in ASKED_TO_STOP:
+            made |= self._stopped(strategy, *ASKED_TO_STOP[strategy])
         if strategy in RESUMED:
             for name, more in {"adam": [], "resumed": [f"--ckpt_path={self._checkpoint_to_be(strategy)}"]}.items():
                 made[f"{strategy}-{name}"] = self.adam(strategy, f"{strategy}-{name}", *more)
@@ -78,6 +84,19 @@ class Pairs:
             name = f"{strategy}-asked"
             made[name] = evaluated.command(STRATEGIES[strategy], self.folder, name)
         return made
+
+    def _stopped(self, strategy: str, rank: int, signal: str) -> dict[str, list[str]]:
+        """A run that a signal to one rank ends in its third step, what continues it, and the run that gets none."""
+        fit = command(STRATEGIES[strategy], FULL, self.rows_file, self.folder, f"{strategy}-stopped")
+        ask = [
+            "--trainer.callbacks+=tests.strategies.failing_rank.FailingRank", f"--trainer.callbacks.rank={rank}",
+            f"--trainer.callbacks.how={signal}",
+        ]  # fmt: skip
+        return {
+            f"{strategy}-adam": self.adam(strategy, f"{strategy}-adam"),
+            f"{strategy}-stopped": [*fit, *SELDOM, *ask],
+            f"{strategy}-continued": [*fit, *SELDOM, "--ckpt_path=last"],
+        }
 
     def _checkpoint_to_be(self, strategy: str) -> Path:
         return self.folder / f"{strategy}-adam" / "only" / "checkpoints" / f"step={RESUME_AT:06d}.ckpt"

@@ -10,7 +10,7 @@ import torch
 
 from lit_reason.cli import main
 from lit_reason.consolidate import export_checkpoint
-from tests.strategies.conftest import RESUME_AT, RESUMED
+from tests.strategies.conftest import ASKED_TO_STOP, RESUME_AT, RESUMED
 from tests.strategies.modules import metrics, weights
 from tests.strategies.ranks import ROOT, run_together
 
@@ -23,6 +23,19 @@ def test_a_resumed_run_is_the_uninterrupted_one(strategy, pairs):
     assert len(metrics(resumed)["train/loss"]) > 2
     for name, weight in weights(whole / "model").items():
         assert torch.equal(weight, weights(resumed / "model")[name])
+
+
+@pytest.mark.parametrize("strategy", ASKED_TO_STOP)
+def test_a_signal_to_one_rank_saves_all_ranks_at_the_end_of_its_step(strategy, pairs):
+    """The signal comes in the third step, and nothing else asks for a checkpoint; what continues from it is, with
+    metrics.csv byte for byte, the run that got no signal."""
+    stopped, whole = pairs.run(strategy, "stopped"), pairs.run(strategy, "adam")
+    pairs.run(strategy, "continued")
+    checkpoints = sorted(path.name for path in (stopped / "checkpoints").iterdir())
+    assert checkpoints[0] == "step=000003.ckpt" and len(checkpoints) == 2  # and the last step's
+    assert (stopped / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    for name, weight in weights(whole / "model").items():
+        assert torch.equal(weight, weights(stopped / "model")[name])
 
 
 @pytest.mark.parametrize("strategy", RESUMED)
