@@ -304,6 +304,16 @@ class TargetLoss(nn.Module):
         super().__init__()
         self.model = model
 
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> TargetLoss:
+        """As of any module, but rotary frequencies stay float32 as `from_pretrained` leaves them: rounded to bfloat16
+        by `precision: bf16-true`, they would be a radian off at position 500."""
+        tables = {name: buffer for name, buffer in self.named_buffers() if buffer.dtype == torch.float32}
+        super()._apply(fn, recurse)
+        for name, buffer in self.named_buffers():
+            if name in tables and buffer.dtype.itemsize < 4:
+                buffer.data = tables[name].to(buffer.device)
+        return self
+
     @property
     def decoder(self) -> nn.Module:
         """The stack of layers below the head."""

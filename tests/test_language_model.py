@@ -74,6 +74,18 @@ def test_configure_model_builds_once(module):
     assert module.target_loss is before
 
 
+def test_a_cast_to_bfloat16_leaves_rotary_frequencies_alone(tiny_backbone):
+    module = CausalLanguageModel(tiny_backbone)
+    module.configure_model()
+    exact = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    assert any((buffer != buffer.bfloat16().float()).any() for buffer in exact.values())  # they would be rounded
+    module.to(torch.bfloat16)
+    assert {parameter.dtype for parameter in module.parameters()} == {torch.bfloat16}
+    for name, buffer in module.named_buffers():
+        assert torch.equal(buffer, exact[name])
+    assert {buffer.dtype for buffer in module.double().buffers()} == {torch.float64}
+
+
 def test_a_checkpoint_of_other_weights_is_refused(module):
     state = dict(module.state_dict())
     module.on_load_checkpoint({"state_dict": state})
