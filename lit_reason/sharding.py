@@ -32,11 +32,14 @@ def is_deepspeed(strategy: object) -> TypeGuard[DeepSpeedStrategy]:
 
 @torch.no_grad()
 def copy_whole(sharded: nn.Module, plain: nn.Module) -> None:
-    """Fill the parameters of `plain` with those of `sharded`, gathered one after another. Every process takes part and
-    gets all of them."""
+    """Fill the parameters of `plain` with those of `sharded`, in their dtypes, gathered one after another. Every
+    process takes part and gets all of them. Buffers are whole everywhere."""
+    for source, target in zip(sharded.buffers(), plain.buffers(), strict=True):
+        target.data = source.to(target.device, copy=True)
     for (name, source), (own, target) in zip(sharded.named_parameters(), plain.named_parameters(), strict=True):
         if name != own:
             raise ValueError(f"the copy's {own} stands where {name} should")
+        target.data = target.data.to(source.dtype)
         if isinstance(source, DTensor):
             target.copy_(source.full_tensor())
         elif hasattr(source, "ds_id"):

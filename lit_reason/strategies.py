@@ -19,11 +19,16 @@ from typing import Any, Literal
 import torch
 from lightning.fabric.plugins.collectives.torch_collective import default_pg_timeout
 from lightning.fabric.utilities.seed import reset_seed
+from lightning.pytorch.plugins.precision import DeepSpeedPrecision
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, ModelParallelStrategy
 from torch.distributed.tensor import DTensor
 
 from lit_reason.errors import PlainError
 from lit_reason.sharding import blocks, is_sharded
+
+if not torch.cuda.is_available():
+    # Read when deepspeed is imported, and jsonargparse does that to understand the annotations of Lightning's strategy.
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 
 class CannotResume(PlainError, ValueError):
@@ -49,8 +54,6 @@ class DeepSpeed(DeepSpeedStrategy):
         **kwargs: Any,
     ) -> None:
         self._on_cpu = not torch.cuda.is_available()
-        if self._on_cpu:
-            os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when deepspeed is imported
         super().__init__(
             stage=int(stage),
             offload_optimizer=offload_optimizer,
@@ -90,7 +93,8 @@ class DeepSpeed(DeepSpeedStrategy):
         """Under stage 3 part the weights among the processes, one after another, as soon as the module built them.
 
         Building inside DeepSpeed's own context would draw other random weights than one process draws, and needs a
-        hook of its own in transformers.
+        hook of its own in transformers. The engine takes parted weights to have the precision's dtype and never casts
+        them, so that is done before.
         """
         yield
         module = self.lightning_module
@@ -99,6 +103,10 @@ class DeepSpeed(DeepSpeedStrategy):
             return
         import deepspeed
 
+        precision = self.precision_plugin
+        if isinstance(precision, DeepSpeedPrecision) and precision.precision != "32-true":
+            for parameter in filter(torch.is_floating_point, module.parameters()):
+                parameter.data = parameter.data.to(precision._desired_dtype)
         self._init_config_if_needed()
         deepspeed.zero.Init(module=module, config_dict_or_path=self.config, remote_device=self.remote_device)
 
