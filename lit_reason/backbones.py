@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 
@@ -95,6 +95,7 @@ class Lora:
 
 def load_model(backbone: Backbone, seed: int = 0) -> PreTrainedModel:
     """The model in training mode, with its dtype as asked (checkpoints carry one of their own, which is not obeyed).
+    Under `torch.device("meta")` its shapes alone: no weight is read, and a folder with a config.json will do.
 
     Args:
         backbone: which model.
@@ -104,7 +105,7 @@ def load_model(backbone: Backbone, seed: int = 0) -> PreTrainedModel:
         BackboneError: the model cannot be had; one line says why and what to do.
     """
     import torch
-    from transformers import AutoModelForCausalLM, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
     dtype = resolve_dtype(backbone.dtype)
     if backbone.name in LLAMA_SIZES:
@@ -113,16 +114,23 @@ def load_model(backbone: Backbone, seed: int = 0) -> PreTrainedModel:
             torch.manual_seed(seed)
             model = LlamaForCausalLM(config).to(dtype)
     else:
-        model = AutoModelForCausalLM.from_pretrained(
-            _source(backbone.name),
-            dtype=dtype,
-            attn_implementation=backbone.attention,
-            trust_remote_code=backbone.trust_remote_code,
-        )
+        model = _pretrained(backbone, dtype)
     wrong = {p.dtype for p in model.parameters()} - {dtype}
     if wrong:
         raise BackboneError(f"{backbone.name}: asked for {dtype}, but some weights came as {wrong}")
     return model.train()  # from_pretrained returns an eval() model and Lightning keeps it so
+
+
+def _pretrained(backbone: Backbone, dtype: torch.dtype) -> PreTrainedModel:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    source, trusted = _source(backbone.name), backbone.trust_remote_code
+    asked: dict[str, Any] = {"dtype": dtype, "attn_implementation": backbone.attention, "trust_remote_code": trusted}
+    if torch.get_default_device().type == "meta":
+        config = AutoConfig.from_pretrained(source, trust_remote_code=trusted)
+        return AutoModelForCausalLM.from_config(config, **asked)
+    return AutoModelForCausalLM.from_pretrained(source, **asked)
 
 
 def load_tokenizer(backbone: Backbone) -> PreTrainedTokenizerBase:
@@ -213,7 +221,8 @@ def _convert_gguf(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    with torch.device("cpu"):  # whatever device the caller builds its model on
+        model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     model.hf_quantizer, model.is_quantized = None, False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config

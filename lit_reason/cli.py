@@ -63,6 +63,10 @@ def _dispatch(argv: list[str]) -> int:
 
         print(command_help(request))
         return OK
+    if command == "estimate":
+        from lit_reason.config.estimate import estimate
+
+        return estimate(request)
     return _run(request, argv)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lit_reason.errors import PlainError
 
@@ -29,11 +29,23 @@ def export_checkpoint(place: Path, folder: Path | None = None, merge: bool = Fal
         CannotExport: there is no whole checkpoint, or its run's config.yaml is gone.
     """
     from lit_reason.export import export_model
-    from lit_reason.run_directory import is_complete, newest_checkpoint, read_config, step_of
+    from lit_reason.run_directory import is_complete, newest_checkpoint, step_of
 
     checkpoint = newest_checkpoint(place) if (place / "checkpoints").is_dir() else place
     if checkpoint is None or not checkpoint.exists() or not is_complete(checkpoint):
         raise CannotExport(f"{place} holds no whole checkpoint")
+    run = checkpoint.absolute().parent.parent
+    return export_model(trained_module(checkpoint), folder or run / f"model-step={step_of(checkpoint):06d}", merge)
+
+
+def trained_module(checkpoint: Path) -> CausalLanguageModel:
+    """The module of a checkpoint's run with the weights of the checkpoint.
+
+    Raises:
+        CannotExport: the run's config.yaml is gone, or weights are missing.
+    """
+    from lit_reason.run_directory import read_config
+
     run = checkpoint.absolute().parent.parent
     config = read_config(run)
     if "model" not in config:
@@ -42,24 +54,23 @@ def export_checkpoint(place: Path, folder: Path | None = None, merge: bool = Fal
         )
     module = _module(config)
     _load(module, checkpoint)
-    return export_model(module, folder or run / f"model-step={step_of(checkpoint):06d}", merge)
+    return module
 
 
 def _module(config: dict[str, Any]) -> CausalLanguageModel:
     """The run's module with its first weights: random ones and what is frozen come from the seed and the backbone."""
-    from jsonargparse import ArgumentParser
-    from lightning.pytorch import LightningModule, seed_everything
+    from lightning.pytorch import seed_everything
 
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(LightningModule, "model")
+    from lit_reason.model_config import module_of
+
     seed_everything(config.get("run", {}).get("seed", 0), verbose=False)
-    module = parser.instantiate(parser.parse_object({"model": config["model"]})).model
+    module = cast("CausalLanguageModel", module_of(config))
     module.configure_model()
     return module
 
 
 def _load(module: CausalLanguageModel, checkpoint: Path) -> None:
-    """Put the checkpoint's weights into the module; exactly what trains must be there."""
+    """Put the checkpoint's weights into the module; whatever trains must be there. DeepSpeed leaves out the rest."""
     import torch
 
     wanted = module.state_dict()
@@ -72,12 +83,12 @@ def _load(module: CausalLanguageModel, checkpoint: Path) -> None:
         found = _deepspeed_weights(checkpoint)
     else:
         found = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
-    missing = sorted(wanted.keys() - found.keys())
+    missing = sorted({name for name, p in module.named_parameters() if p.requires_grad} - found.keys())
     if missing:
         raise CannotExport(f"{checkpoint} lacks {len(missing)} weights of its model, e.g. {missing[0]}")
     with torch.no_grad():
-        for name, tensor in wanted.items():
-            tensor.copy_(found[name])
+        for name in wanted.keys() & found.keys():
+            wanted[name].copy_(found[name])
 
 
 def _deepspeed_weights(folder: Path) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "test": "evaluate on the test questions",
     "predict": "run the module's predictions",
     "prepare": "only build and cache the data, and show one training row",
+    "estimate": "memory that a fit needs a process, under every strategy (--memory 80GB: what there is)",
     "study": "all runs of a study, in order, with its tables and claims at the end",
     "export": "a checkpoint, sharded or not, as a Hugging Face folder",
     "report": "rebuild report.html of a run or study, or compare two runs",

@@ -8,8 +8,9 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,11 +67,35 @@ def run_checked(request: Request, checker: Checker, values: dict[str, Any], argv
 def mistakes_of(request: Request) -> list[Mistake]:
     """Everything that this command line would be refused for before its run begins, without running it."""
     checker = Checker(request)
-    values = checker.checked()
-    found: list[Mistake] = []
+    return _said_of(request, checker, lambda config: _all_mistakes(checker, request.settings, config))
+
+
+def configuration_of(request: Request) -> dict[str, Any]:
+    """The complete configuration of a fit that is planned for another machine, perhaps, and with data that is there.
+
+    Raises:
+        UserMistakes: everything that is wrong with the model or with a setting itself.
+    """
+    request = replace(request, command="fit")
+    checker, complete = Checker(request), {}
+
+    def check(config: dict[str, Any]) -> list[Mistake]:
+        complete.update(config)
+        of_model = {path: cls for path, cls in checker.groups.items() if path[0] == "model"}
+        mistakes = list(checker.mistakes)
+        mistakes += cross_checks.class_checks(of_model, config, request.settings, mistakes)
+        return mistakes + cross_checks.backbone_checks(config, request.settings)
+
+    _raise(_said_of(request, checker, check))
+    return complete
+
+
+def _said_of(request: Request, checker: Checker, check: Callable[[dict[str, Any]], list[Mistake]]) -> list[Mistake]:
+    """What `check` says of the complete configuration, or why there is none."""
+    values, found = checker.checked(), []
 
     def choose(config: dict[str, Any]) -> None:
-        found.extend(_all_mistakes(checker, request.settings, config))
+        found.extend(check(config))
 
     with quiet():
         try:
