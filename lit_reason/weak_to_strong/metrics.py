@@ -39,6 +39,14 @@ class GapRecovered:
     gap: float
     note: str = ""
 
+    def figure(self, name: str, n: int, seed: int) -> Figure | None:
+        """On n test questions; None where undefined."""
+        if self.value is None:
+            return None
+        if self.ci95 is None:
+            return Figure(name, "test", "", self.value, n, seeds=[seed], kind="value")
+        return Figure(name, "test", "", self.value, n, self.ci95, "paired bootstrap", [seed])
+
 
 def gap_recovered(
     weak: Sequence[bool], student: Sequence[bool], ceiling: Sequence[bool], *, seed: int = 0, n_resamples: int = 4000
