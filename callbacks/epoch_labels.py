@@ -9,8 +9,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lit_reason.batches import TokenDocument
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.rows import source_problem
-from lit_reason.weak_to_strong.classifier import text_documents
+from lit_reason.weak_to_strong.classifier import WeakToStrongClassifier, text_documents
 from lit_reason.weak_to_strong.item_files import label_row, read_texts
+from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
 EPOCHS, LABELS = "epochs", "labels"
 
@@ -33,6 +34,15 @@ class EpochLabels(Callback):
         """`(key, message)` for files that are not there."""
         problems = {name: source_problem(path) for name, path in (init_args.get("texts") or {}).items()}
         return [(f"texts.{name}", problem) for name, problem in problems.items() if problem]
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse other modules before anything is loaded.
+
+        Raises:
+            WeakToStrongError: the module is no classifier.
+        """
+        if not isinstance(pl_module, WeakToStrongClassifier):
+            raise WeakToStrongError(f"EpochLabels needs a WeakToStrongClassifier, not a {type(pl_module).__name__}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Read and tokenise once."""

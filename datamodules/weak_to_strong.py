@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.token_data import Loading, TokenDataModule
 from lit_reason.batches import DocumentRows, MicroBatch, ResumableOrder, Row, TokenBatch, TokenDocument, WindowPlanner
-from lit_reason.rows import source_problem
+from lit_reason.rows import read_rows, source_problem
 from lit_reason.weak_to_strong.classifier import LabelledBatch, text_documents
 from lit_reason.weak_to_strong.items import Item, disjoint_splits, single_class
 from lit_reason.weak_to_strong.published import FormatName, read_items
@@ -67,6 +67,11 @@ class WeakLabelDataModule(TokenDataModule):
         if batch and batch % rows:
             found.append(("batch_size", f"is not divisible by the micro-batch, loading.rows = {rows}"))
         return found
+
+    def prepare_data(self) -> None:
+        """Fetch data sets into the cache of `datasets`, once a node; files are only looked at."""
+        for source in filter(None, (self.path, self.test_path)):
+            next(read_rows(source, lambda place, reason: None, self.subset), None)
 
     def items(self, split: Literal["train", "val"]) -> list[Item]:
         """The labelled texts; read once. Texts of the training that are in the test are dropped and counted."""

@@ -105,6 +105,12 @@ def test_a_trunk_that_trains_remembers_nothing(tmp_path, files, monkeypatch):
     assert fit(tmp_path, files, "full", epochs=1) == 0
 
 
+def test_other_modules_are_refused_before_any_model_is_loaded(tmp_path, files, capsys, monkeypatch):
+    monkeypatch.setattr("lit_reason.language_model.load_model", lambda *_: pytest.fail("loaded"))
+    assert fit(tmp_path, files, "none", "--model.class_path=CausalLanguageModel") == 2
+    assert "EpochLabels needs a WeakToStrongClassifier, not a CausalLanguageModel" in capsys.readouterr().err
+
+
 def test_missing_texts_are_refused_before_any_model_is_loaded(tmp_path, files, capsys):
     assert fit(tmp_path, tmp_path, "none", f"--data.path={files / 'train.jsonl'}") == 2
     assert "texts.open" in capsys.readouterr().err
