@@ -79,10 +79,12 @@ class Case2CodeDataModule(TokenDataModule):
 
     def prepare_data(self) -> None:
         """Build the cache of real functions, unless it is complete; planted ones are generated where they are used."""
-        if self.real.in_use and self.shard:
-            build_part(self.real, self.shard)
-        elif self.real.in_use:
+        if self.real.in_use:
             build(self.real)
+
+    def prepare_part(self, shard: Shard) -> list[str]:
+        """Build one part of the real functions."""
+        return [build_part(self.real, shard)] if self.real.in_use else ["no real functions are asked for"]
 
     def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
         """One document a function: the prompt, and the source as target."""

@@ -15,7 +15,7 @@ from lit_reason.documents import Documents
 from lit_reason.rows import RowsError, source_problem
 from lit_reason.shards import Shard, shard_problem
 from lit_reason.token_store import TokenStore
-from lit_reason.tokenising import Recipe, build
+from lit_reason.tokenising import Recipe, build, build_part
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,15 @@ class InstructionDataModule(TokenDataModule):
     def prepare_data(self) -> None:
         """Tokenise the rows into the cache, unless they are there."""
         for source in filter(None, (self.path, self.validation_path)):
-            build(self._recipe(source), self.shard)
+            build(self._recipe(source))
+
+    def prepare_part(self, shard: Shard) -> list[str]:
+        """Tokenise one part of the rows."""
+        lines = []
+        for source in filter(None, (self.path, self.validation_path)):
+            counts = build_part(self._recipe(source), shard)
+            lines += _part_lines(f"{source}, part {shard}", counts)
+        return lines
 
     def documents(self, split: Literal["train", "val"]) -> Documents:
         """The rows of `train` or `val` as tokens, read from disk one by one.
@@ -106,7 +114,6 @@ class InstructionDataModule(TokenDataModule):
         """A source's documents; what was left out is said and counted when it is opened."""
         if source not in self._stores:
             store = build(self._recipe(source))
-            assert store is not None
             self._report(source, store)
             self._stores[source] = store
         return self._stores[source]
@@ -127,6 +134,13 @@ class InstructionDataModule(TokenDataModule):
         for place, reason in store.summary["shown"]:
             logger.warning("%s: row left out: %s", place, reason)
         logger.warning("%s: %d rows used, %d left out: %s", source, len(store), store.dropped.total(), counts)
+
+
+def _part_lines(name: str, counts: dict[str, Any] | None) -> list[str]:
+    if counts is None:
+        return [f"{name}: everything is prepared already"]
+    told = f"{counts['documents']:,} documents, {counts['tokens']:,} tokens, {counts['targets']:,} of them targets"
+    return [f"{name}: {told}", *(f"dropped: {n:,} {reason}" for reason, n in counts["dropped"].items())]
 
 
 def held_out(requests: np.ndarray, share: float) -> np.ndarray:

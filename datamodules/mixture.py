@@ -61,6 +61,16 @@ class MixtureDataModule(TokenDataModule):
             part.trainer = self.trainer
             part.prepare_data()
 
+    def prepare_part(self, shard: Shard) -> list[str]:
+        """That of each which has a part to prepare, and the whole of the other."""
+        lines = []
+        for part in (self.base, self.extra):
+            part.trainer = self.trainer
+            lines += part.prepare_part(part.shard) if part.shard else []
+            if not part.shard:
+                part.prepare_data()
+        return lines
+
     def setup(self, stage: str) -> None:
         """Tokenise both, on every process."""
         for part in (self.base, self.extra):

@@ -61,6 +61,10 @@ class TokenDataModule(LightningDataModule):
         """
         raise NotImplementedError
 
+    def prepare_part(self, shard: Shard) -> list[str]:
+        """Build one part of what `prepare_data` builds; returns what there is to say of it, line by line."""
+        raise NotImplementedError
+
     def questions(self, split: Literal["val", "test"]) -> list[Question]:
         """The questions that evaluation callbacks ask; none by default."""
         return []

@@ -3,7 +3,6 @@ the work. However the work was cut or interrupted, the store is the same, byte f
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,8 +33,6 @@ _TOGETHER = 256
 Piece = tuple[str, int]
 """A file, and which piece of it."""
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -64,9 +61,8 @@ class Recipe:
         return stable_hash([VERSION, PIECE, rows, self.chat.identity])
 
 
-def build(recipe: Recipe, shard: Shard | None = None) -> TokenStore | None:
-    """The store of a recipe, from the cache where it is complete; with a `shard`, only that part of the work, and
-    None.
+def build(recipe: Recipe) -> TokenStore:
+    """The store of a recipe, from the cache where it is complete.
 
     Raises:
         RowsError: the source cannot be read, or changed meanwhile.
@@ -74,38 +70,48 @@ def build(recipe: Recipe, shard: Shard | None = None) -> TokenStore | None:
         ChatError: a row has no target token, or the template rewrites earlier turns; the row is named.
     """
     key = recipe.key()
-    folder = cache_dir() / "tokens" / key
-    parts = folder.with_name(f"{key}.parts")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder, parts = _folders(key)
     if parts.exists() or not (folder / SUMMARY).exists():
-        with FileLock(folder.with_name(f".{key}.{shard.word if shard else 'whole'}.lock")):
+        with FileLock(folder.with_name(f".{key}.whole.lock")):
             if not (folder / SUMMARY).exists():
-                _build(recipe, key, folder, parts, shard)
-            if shard is None:
-                _clean(folder, parts)
-    return None if shard else TokenStore(folder)
+                shards.complete(parts)
+                join(_pass(recipe, key, parts), folder)
+            _clean(folder, parts)
+    return TokenStore(folder)
 
 
-def _build(recipe: Recipe, key: str, folder: Path, parts: Path, shard: Shard | None) -> None:
-    if shard:
+def build_part(recipe: Recipe, shard: Shard) -> dict[str, Any] | None:
+    """Only this part of the work; returns what it counted (`counts_of`), or None where the store is complete already.
+
+    Raises:
+        RowsError, ChatError: as `build` does.
+    """
+    key = recipe.key()
+    folder, parts = _folders(key)
+    with FileLock(folder.with_name(f".{key}.{shard.word}.lock")):
+        if (folder / SUMMARY).exists():
+            return None
         shards.begin(parts, shard)
-    else:
-        shards.complete(parts)
+        counts = counts_of(_pass(recipe, key, parts, shard))
+        shards.finish(parts, shard)
+    return counts
+
+
+def _folders(key: str) -> tuple[Path, Path]:
+    """Where the store is, and where its parts are until then."""
+    folder = cache_dir() / "tokens" / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return folder, folder.with_name(f"{key}.parts")
+
+
+def _pass(recipe: Recipe, key: str, parts: Path, shard: Shard | None = None) -> list[Path]:
+    """Tokenise what is left to do; returns all parts, or all of the shard's, in the order of the rows."""
     work = _Work(recipe, parts, shard)
     work.run()
     if recipe.key() != key:
         shutil.rmtree(parts, ignore_errors=True)  # nobody knows which rows of them are the old ones
         raise RowsError(f"{recipe.source} changed while it was read: run the command again")
-    if shard:
-        shards.finish(parts, shard)
-        counts = counts_of(work.own)
-        logger.info(
-            "part %s of %s: %d documents, %d tokens, %d of them targets, %d rows left out",
-            shard, recipe.source, *(counts[name] for name in ("documents", "tokens", "targets")),
-            sum(counts["dropped"].values()),
-        )  # fmt: skip
-    else:
-        join(work.own, folder)
+    return work.own
 
 
 def _clean(folder: Path, parts: Path) -> None:

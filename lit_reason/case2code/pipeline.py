@@ -104,20 +104,20 @@ def build(settings: RealSettings) -> Path:
     return build_in(cache_dir() / "case2code" / key, settings, key)
 
 
-def build_part(settings: RealSettings, shard: Shard) -> None:
-    """Write inputs for one shard's functions, execute and filter them; nothing to do where all is built already."""
+def build_part(settings: RealSettings, shard: Shard) -> str:
+    """Write inputs for one shard's functions, execute and filter them; returns in one line what came of it."""
     folder = cache_dir() / "case2code" / build_key(settings)
     own = folder / PARTS / shard.word
     own.mkdir(parents=True, exist_ok=True)
     with FileLock(own / ".lock"):
         if (folder / SUMMARY).exists():
-            return
+            return "real functions: everything is prepared already"
         shards.begin(folder / PARTS, shard)
         works = _works(_harvest(settings), settings)
         _run(own, [work for i, work in enumerate(works) if shard.takes(i)], settings)
         shards.finish(folder / PARTS, shard)
-    counts = {name: len(stored_rows(own / name)) for name in (FUNCTIONS, REJECTED)}
-    logger.info("Case2Code, part %s: %d real functions, %d rejected", shard, counts[FUNCTIONS], counts[REJECTED])
+    kept, rejected = (len(stored_rows(own / name)) for name in (FUNCTIONS, REJECTED))
+    return f"real functions, part {shard}: {kept:,} kept, {rejected:,} rejected"
 
 
 def build_in(folder: Path, settings: RealSettings, key: str, stage: Stage | None = None) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from lit_reason.documents import Documents
+from lit_reason.shards import Shard
 
 
 def prepare(trainer: Trainer, model: LightningModule, datamodule: LightningDataModule | None) -> None:
@@ -18,18 +19,25 @@ def prepare(trainer: Trainer, model: LightningModule, datamodule: LightningDataM
         raise ValueError("prepare needs data: name a DataModule with --data")
     trainer.strategy.connect(model)
     datamodule.trainer = trainer
-    datamodule.prepare_data()
     console = Console(highlight=False)
     shard = getattr(datamodule, "shard", None)
     if shard is not None:
-        console.print(f"part {shard} is ready; when all {shard.count} are, run prepare once without data.shard")
+        for line in _part(datamodule, shard):
+            console.print(line, markup=False, soft_wrap=True)
         return
+    datamodule.prepare_data()
     datamodule.setup("fit")
     for line in _counts(datamodule):
         console.print(line, markup=False)
     documents = _documents(datamodule).get("train")
     if documents:
         console.print(_marked(documents[0], model.tokenizer))
+
+
+def _part(datamodule: Any, shard: Shard) -> list[str]:
+    """Build it, and say what it holds."""
+    ready = f"part {shard} is ready; when all {shard.count} are, run prepare once without data.shard"
+    return [*datamodule.prepare_part(shard), ready]
 
 
 def _documents(datamodule: LightningDataModule) -> Mapping[str, Documents]:

@@ -81,7 +81,8 @@ def test_parts_in_any_order_at_once_and_killed_are_joined(
     both = [start(corpus, tmp_path / "shared", f"--data.shard={i}/3") for i in (2, 0)]
     for process in both:
         out = process.communicate(timeout=200)[0]
-        assert process.returncode == 0 and "when all 3 are, run prepare once without data.shard" in out, out
+        assert process.returncode == 0 and "kept, " in out, out
+        assert "is ready; when all 3 are, run prepare once without data.shard" in out
     capfd.readouterr()
     assert main(command(corpus)) == 2
     assert "begun in 3 parts, not done are 1/3: run prepare with --data.shard 1/3" in capfd.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -136,8 +137,11 @@ def test_mixing_through_the_command_line(rows: Path, tmp_path: Path, capsys, mon
     ]  # fmt: skip
     assert main([*common, "--data.weight=0.3"]) == 0
     assert "train: 4" in capsys.readouterr().out
-    assert main([*common, "--data.base.shard=0/2"]) == 0
-    assert "part 0/2 is ready; when all 2 are, run prepare once without data.shard" in capsys.readouterr().out
+    shutil.copy(rows, "part.jsonl")
+    assert main([*common, "--data.base.path=part.jsonl", "--data.base.shard=0/2"]) == 0
+    told = capsys.readouterr().out
+    assert "part.jsonl, part 0/2: 400 documents, " in told
+    assert "part 0/2 is ready; when all 2 are, run prepare once without data.shard" in told
     assert main(["fit", *common[1:], "--data.base.shard=0/2"]) == 2
     assert "data.base.shard: only prepare builds a part of the data; leave it out of fit" in capsys.readouterr().err
     assert main([*common, "--data.weight=1"]) == 2

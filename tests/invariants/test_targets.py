@@ -47,7 +47,8 @@ def test_only_positions_that_predict_targets_receive_gradient(tiny_backbone, mon
     assert touched.tolist() == [*is_target[1:].tolist(), False]  # a position predicts its successor
 
 
-def test_loss_on_prompts_is_caught(fit, rows_file, monkeypatch):
+def test_loss_on_prompts_is_caught(fit, rows_file, monkeypatch, tmp_path):
+    monkeypatch.setenv("LIT_REASON_CACHE", str(tmp_path / "cache"))  # no other test shall find what this one counts
     monkeypatch.setattr(batches.np, "where", lambda is_target, ids, ignored: ids)
     monkeypatch.setattr(batches.TokenDocument, "n_targets", property(lambda self: len(self.input_ids) - 1))
     assert counted(fit("broken", *NO_VALIDATION)) > completions(rows_file)
