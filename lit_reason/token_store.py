@@ -26,6 +26,9 @@ from lit_reason.files import atomic_folder, write_bytes_atomic, write_json_atomi
 SHOWN_BAD_ROWS = 10
 """How many of the rows that were left out are named."""
 
+_REASONS = 50
+"""How many reasons are told apart; some quote the row, and rows may be millions."""
+
 SUMMARY = "summary.json"
 
 _DTYPES = {"tokens": np.int32, "lengths": np.int32, "targets": np.int32, "line": np.int64, "request": np.uint64}
@@ -112,7 +115,7 @@ class Part:
 
     def drop(self, place: str, reason: str) -> None:
         """Count a row under what comes before the reason's colon, and name the first few."""
-        self.dropped[reason.split(":")[0]] += 1
+        _count(self.dropped, {reason.split(":")[0]: 1})
         if len(self.shown) < SHOWN_BAD_ROWS:
             self.shown.append((place, reason))
 
@@ -150,9 +153,14 @@ def counts_of(parts: Sequence[Path]) -> dict[str, Any]:
         for name in found:
             found[name] += part[name]
         files[part["file"]] = None
-        dropped.update(part["dropped"])
+        _count(dropped, part["dropped"])
         shown = [*shown, *part["shown"]][:SHOWN_BAD_ROWS]
     return {**found, "files": list(files), "dropped": dict(dropped), "shown": shown}
+
+
+def _count(counts: Counter[str], more: Mapping[str, int]) -> None:
+    for reason, n in more.items():
+        counts[reason if reason in counts or len(counts) < _REASONS else "other reasons"] += n
 
 
 def join(parts: Sequence[Path], folder: Path) -> None:

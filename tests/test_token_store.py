@@ -113,6 +113,13 @@ def test_what_cannot_be_used_is_counted_and_the_first_few_are_named(tmp_path: Pa
     assert store[20].id == "a.jsonl:72"
 
 
+def test_reasons_that_quote_the_row_are_not_kept_without_end(tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": f"role {i}", "content": "x"}]} for i in range(300)]
+    store = made(write(tmp_path / "a.jsonl", [*rows, *some_rows(1)]))
+    assert store.dropped.total() == 300 and len(store.dropped) == 51
+    assert store.dropped["other reasons"] == 250
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "{broken\n"])
 def test_a_source_without_a_row_makes_an_empty_store(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(text)
