@@ -14,7 +14,15 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from lit_reason.run_directory import is_complete, step_of
+from lit_reason import disk
+from lit_reason.errors import PlainError
+from lit_reason.run_directory import is_complete, newest_checkpoint, step_of
+
+
+class CheckpointNotWritten(PlainError, RuntimeError):
+    """The disk is full; the message says where, what is missing, and what is left to go on from."""
+
+    exit_code = 1
 
 
 class Checkpoints(Checkpoint):
@@ -92,7 +100,22 @@ class Checkpoints(Checkpoint):
             return
         self._saved_step = trainer.global_step
         self._written = self.folder / f".step={trainer.global_step:06d}.ckpt"
-        trainer.save_checkpoint(self._written)
+        try:
+            trainer.save_checkpoint(self._written)
+        except Exception as error:
+            if reason := disk.no_room(error):
+                _remove(self._written)  # so that all that is free counts
+                raise CheckpointNotWritten(self._no_room(self._written, reason)) from None
+            raise
+
+    def _no_room(self, written: Path, reason: str) -> str:
+        free = f"{disk.megabytes(disk.free(self.folder))} free"
+        text = f"the checkpoint {self.folder / written.name.removeprefix('.')} could not be written: {reason}"
+        kept = newest_checkpoint(self.folder.parent)
+        if kept is None:
+            return f"{text} ({free}). It would have been the first."
+        needed = f"{disk.megabytes(disk.size(kept))} needed, as for the one before"
+        return f"{text} ({needed}, {free}). With more room, go on with --ckpt_path=last ({kept}, step {step_of(kept)})"
 
     def _publish(self, trainer: Trainer) -> None:
         """Rename what was written, then remove the oldest beyond `keep` and what a killed run left unfinished."""
@@ -106,7 +129,14 @@ class Checkpoints(Checkpoint):
             self.folder.joinpath(f".{path.name}").replace(path)
             found = sorted((p for p in self.folder.iterdir() if is_complete(p)), key=step_of)
             for old in [*found[: -self.keep], *self.folder.glob(".*")]:
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+                _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)  # several ranks may do so at once
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _begin_the_next_epoch(trainer: Trainer) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lit_reason.config.mistakes import COMMAND_LINE, Mistake, UserMistakes, display_path
 from lit_reason.config.request import Request, known_command, read_request
+from lit_reason.disk import no_room
 from lit_reason.errors import PlainError
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
@@ -37,8 +38,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        if isinstance(error, OSError) and (reason := no_room(error)):
+            _say(f"a file could not be written: {reason}: {error.filename or 'see the run directory'}")
+        else:
+            traceback.print_exc()
         return FAILED
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lit_reason.disk import named
 from lit_reason.files import write_text_atomic
 
 SPEED_PREFIX = "speed/"
@@ -86,7 +87,7 @@ class CsvTable:
             self._columns = columns = [*columns, *new]
             self._rewrite([*self.rows(), dict(zip(columns, map(written, map(row.get, columns)), strict=True))])
             return
-        with self.path.open("ab") as stream:
+        with named(self.path), self.path.open("ab") as stream:
             stream.write(_line([written(row.get(column)) for column in columns]).encode())
             stream.flush()
 

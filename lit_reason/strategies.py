@@ -21,6 +21,7 @@ from lightning.fabric.plugins.collectives.torch_collective import default_pg_tim
 from lightning.fabric.utilities.seed import reset_seed
 from lightning.pytorch.plugins.precision import DeepSpeedPrecision
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, ModelParallelStrategy
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.tensor import DTensor
 
 from lit_reason.errors import PlainError
@@ -183,6 +184,16 @@ class FSDP2(ModelParallelStrategy):
         loose = [name for name, parameter in module.named_parameters() if not isinstance(parameter, DTensor)]
         if loose:  # these would train in every process on their own
             raise RuntimeError(f"FSDP2 did not shard {', '.join(loose)}")
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], filepath: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Write a folder. PyTorch's error for it, raised by all ranks alike, is no `Exception` and would pass by every
+        place that takes care of errors."""
+        try:
+            super().save_checkpoint(checkpoint, filepath, storage_options)
+        except CheckpointException as error:
+            raise RuntimeError(str(error)) from error
 
     def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
         """Continue from a sharded folder, whatever the number of processes that wrote it.
