@@ -10,7 +10,7 @@ from typing import Any, Literal
 from datamodules.case2code import Case2CodeDataModule, settings_of
 from lit_reason.batches import Loading
 from lit_reason.case2code.functions import Function
-from lit_reason.case2code.pipeline import build_in, build_key, stored_functions
+from lit_reason.case2code.pipeline import build_in, build_key, build_part_in, stored_functions
 from lit_reason.case2code.planted import PlantedSettings
 from lit_reason.case2code.prompts import PromptSettings, build_prompt, build_target
 from lit_reason.case2code.published_test import read_questions
@@ -19,6 +19,7 @@ from lit_reason.case2code.settings import CORPUS, RealSettings
 from lit_reason.case2code.splits import Split, dropped, split_folder
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.records import Question
+from lit_reason.shards import Shard
 
 NO_PLANTED = PlantedSettings(n_train=0, n_val=0, n_test=0)
 
@@ -38,6 +39,8 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
         real: rules, writer, filters and splits; `sources` has no say here.
         prompts: how cases are worded where rows bring no prompt.
         loading: rows, batches and workers.
+        shard: with `prepare`, build only part `i/n` of the functions, i from 0; when all n parts are done, prepare
+            without.
     """
 
     def __init__(
@@ -49,8 +52,9 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
         real: RealSettings = RealSettings(),
         prompts: PromptSettings = PromptSettings(),
         loading: Loading = Loading(),
+        shard: str | None = None,
     ) -> None:
-        super().__init__(NO_PLANTED, replace(real, sources=[release_path]), prompts, loading=loading)
+        super().__init__(NO_PLANTED, replace(real, sources=[release_path]), prompts, loading=loading, shard=shard)
         self.release_path = release_path
         self.release_stage = release_stage
         self.out_dir = Path(out_dir)
@@ -60,7 +64,8 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
     def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
         """(key, message) for files that are not there and settings that contradict each other."""
         real = settings_of(RealSettings, init_args.get("real"))
-        own = {"real": replace(real, sources=[]), "prompts": init_args.get("prompts"), "planted": NO_PLANTED}
+        own = {"real": replace(real, sources=[]), "planted": NO_PLANTED}
+        own |= {name: init_args.get(name) for name in ("prompts", "shard")}
         found = super().check_config(own)
         for key in ("release_path", "test_path"):
             if init_args.get(key) and not Path(init_args[key]).is_file():
@@ -75,6 +80,11 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
         executed = [release_row(function, "executed") for function in functions if function.cases]
         write_jsonl_atomic(self.out_dir / "executed.jsonl", executed)
         write_jsonl_atomic(self.out_dir / "prompted.jsonl", [self._training_row(function) for function in functions])
+
+    def prepare_part(self, shard: Shard) -> list[str]:
+        """Bring one part of the rows as far."""
+        key = build_key(self.real, self.release_stage)
+        return [build_part_in(self.out_dir, self.real, key, shard, self.release_stage)]
 
     def functions(self, split: Split) -> list[Function]:
         """The functions of a split; what was left out is counted once."""

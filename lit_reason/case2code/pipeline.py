@@ -106,18 +106,8 @@ def build(settings: RealSettings) -> Path:
 
 def build_part(settings: RealSettings, shard: Shard) -> str:
     """Write inputs for one shard's functions, execute and filter them; returns in one line what came of it."""
-    folder = cache_dir() / "case2code" / build_key(settings)
-    own = folder / PARTS / shard.word
-    own.mkdir(parents=True, exist_ok=True)
-    with FileLock(own / ".lock"):
-        if (folder / SUMMARY).exists():
-            return "real functions: everything is prepared already"
-        shards.begin(folder / PARTS, shard)
-        works = _works(_harvest(settings), settings)
-        _run(own, [work for i, work in enumerate(works) if shard.takes(i)], settings)
-        shards.finish(folder / PARTS, shard)
-    kept, rejected = (len(stored_rows(own / name)) for name in (FUNCTIONS, REJECTED))
-    return f"real functions, part {shard}: {kept:,} kept, {rejected:,} rejected"
+    key = build_key(settings)
+    return build_part_in(cache_dir() / "case2code" / key, settings, key, shard)
 
 
 def build_in(folder: Path, settings: RealSettings, key: str, stage: Stage | None = None) -> Path:
@@ -135,6 +125,22 @@ def build_in(folder: Path, settings: RealSettings, key: str, stage: Stage | None
         if not (folder / SUMMARY).exists():
             _build(folder, settings, stage)
     return folder
+
+
+def build_part_in(folder: Path, settings: RealSettings, key: str, shard: Shard, stage: Stage | None = None) -> str:
+    """The same in a folder of one's own."""
+    own = folder / PARTS / shard.word
+    own.mkdir(parents=True, exist_ok=True)
+    with FileLock(own / ".lock"):
+        _claim(folder / MADE_FROM, {"key": key, "sources": settings.sources, "stage": stage})
+        if (folder / SUMMARY).exists():
+            return "real functions: everything is prepared already"
+        shards.begin(folder / PARTS, shard)
+        works = _works(_harvest(settings, stage), settings, stage)
+        _run(own, [work for i, work in enumerate(works) if shard.takes(i)], settings)
+        shards.finish(folder / PARTS, shard)
+    kept, rejected = (len(stored_rows(own / name)) for name in (FUNCTIONS, REJECTED))
+    return f"real functions, part {shard}: {kept:,} kept, {rejected:,} rejected"
 
 
 def build_key(settings: RealSettings, stage: Stage | None = None) -> str:

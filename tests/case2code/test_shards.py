@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,29 @@ def test_parts_are_joined(small: RealSettings, tmp_path: Path, monkeypatch: pyte
     assert {name: (joined / name).read_bytes() for name in FILES} == {
         name: (whole / name).read_bytes() for name in FILES
     }
+
+
+@pytest.mark.slow
+def test_published_rows_are_prepared_in_parts(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    codes = ["a + len(b)", "b[:a % 3]", "7", "sorted(b) + [a]", "a in b", "b * a"]
+    rows = [
+        {"id": f"f{i}", "content": f"def f{i}(a: int, b: list[int]):\n    return {c}\n"} for i, c in enumerate(codes)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"id": "f9"}]))
+
+    def prepare(*more: str) -> int:
+        given = ["--model.backbone={name: llama-tiny, tokenizer: bytes}", "--data.loading.row_tokens=8000"]
+        config = str(ROOT / "configs/case2code/from_release.yaml")
+        return main(["prepare", "--config", config, *given, "--data.release_path=rows.jsonl", *more])
+
+    assert prepare("--data.out_dir=whole") == 0
+    for i in (1, 0):
+        assert prepare("--data.out_dir=shared", f"--data.shard={i}/2") == 0
+    assert "real functions, part 1/2: " in capfd.readouterr().out
+    assert prepare("--data.out_dir=shared") == 0
+    for name in (*FILES, "executed.jsonl", "prompted.jsonl"):
+        assert (tmp_path / "shared" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert len((tmp_path / "whole" / "functions.jsonl").read_text().splitlines()) >= 4
 
 
 @pytest.mark.slow

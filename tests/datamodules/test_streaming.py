@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,7 +121,12 @@ def memory(path: Path, cache: Path) -> dict[str, int]:
 
 
 def compare(large: int, small: int, tmp_path: Path) -> None:
-    found = {size: memory(written(tmp_path / f"{size}.jsonl", size), tmp_path / "cache") for size in (small, large)}
+    found = {}
+    for size in (small, large):
+        path = written(tmp_path / f"{size}.jsonl", size)
+        found[size] = memory(path, tmp_path / "cache")
+        path.unlink()  # pytest keeps what tests leave
+    shutil.rmtree(tmp_path / "cache")
     print(found)
     n = found[large]["documents"]
     assert n * 4100 == pytest.approx(large, rel=0.05)
