@@ -93,7 +93,8 @@ class Variants:
         for run, weak, questions in zip(self.students.get(student, []), self.weak, known, strict=False):
             gold = {id: str(each.gold) for id, each in questions.items()}
             same = agreement(answers(run, file), answers(weak, label), gold, split, "")
-            found.append({figure.split.partition("/")[2]: figure for figure in same})
+            seeds = [run.variables["seed"]]
+            found.append({figure.split.partition("/")[2]: replace(figure, seeds=seeds) for figure in same})
         return found
 
     def gain(self, text: str, before: str, after: str) -> Figure | None:

@@ -97,6 +97,9 @@ def make_questions(
     seen = {row["prompt"] for file in files for _, row in read_lines(file)}
     h1, h2, test = ([e for e in made[split] if e.question.prompt not in seen] for split in ("train", "val", "test"))
     left_out = sum(map(len, made.values())) - len(h1) - len(h2) - len(test)
+    for name, split in (("H1", h1), ("H2", h2), ("the test", test)):
+        if not split:
+            raise WeakToStrongError(f"{name} is empty: the base models have seen all its questions; take another seed")
     write_splits(out, h1, h2, test)
     Results(run=out.name, dropped={"questions that the base models have seen": left_out} if left_out else {}).save(out)
 

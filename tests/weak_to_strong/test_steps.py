@@ -76,6 +76,13 @@ def test_what_the_base_models_have_seen_is_not_asked(tmp_path):
     assert not seen & set(asked) and dropped == 150 - len(asked) - len(rows) > 20
 
 
+def test_questions_that_the_base_models_have_all_seen_leave_no_task(tmp_path):
+    """The same seed and settings draw the same chains."""
+    make_initial(tmp_path, n=30, topics=("add", "mixed"))
+    with pytest.raises(WeakToStrongError, match="^H1 is empty: the base models have seen all its questions"):
+        make_questions(tmp_path / "q", str(tmp_path / "initial.jsonl"), n_h1=20, n_h2=8, n_test=8)
+
+
 def test_garbage_gold_changes_reports_only(made, tmp_path):
     """Check C, in both stages: what trains is the same to the byte."""
     questions = read_questions(made / "h2.jsonl", with_gold=False)
