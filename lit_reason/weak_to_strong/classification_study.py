@@ -60,6 +60,7 @@ def _loss_table(several: Sequence[Transfer], gaps: dict[str, Figure | None]) -> 
                "its wrong answers repeated", "its wrong labels of H2 repeated", ""]  # fmt: skip
     labels = over(several, Transfer.label_accuracy)
     note = f"Of the weak labels {labels.text()} are right. " if labels else ""
+    note += "PGR is against one ceiling, the strong model's, for small students too. "
     n = len(several)
     note += f"Last epoch. Intervals are Student's t over {n} seeds." if n > 1 else (
         "Last epoch. One seed: intervals resample test texts and leave out what another seed would change."
