@@ -14,6 +14,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, seed_everyth
 from lightning.pytorch import Trainer as LightningTrainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lit_reason.checkpoint_io import AtomicCheckpointIO
@@ -166,9 +167,15 @@ class Launcher(LightningCLI):
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins = [*plugins, AtomicCheckpointIO()]
         try:
-            return super().instantiate_trainer(plugins=plugins, **kwargs)
+            trainer = super().instantiate_trainer(plugins=plugins, **kwargs)
         except (MisconfigurationException, ValueError, TypeError, ModuleNotFoundError) as error:
             raise UserMistakes([Mistake("trainer", str(error))]) from None  # combinations that only Lightning knows
+        environment = trainer._accelerator_connector.cluster_environment
+        if isinstance(environment, SLURMEnvironment):
+            # Lightning would save wherever SLURM's signal finds it, and resume from that file instead of what we chose.
+            # `Checkpoints` heeds the signal from the first step on; before it there is nothing to save.
+            environment.auto_requeue = False
+        return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
         if self._stopped:

@@ -1,4 +1,7 @@
-"""A real SLURM of two nodes on this machine: Debian's slurmctld, two slurmd and munge, all state in one folder."""
+"""A real SLURM of two nodes on this machine: Debian's slurmctld, two slurmd and munge, all state in one folder.
+
+A job of the partition `high` takes the nodes from one of `low`, the default, which gets its signal 20 seconds before.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "scontrol")
 
 CONF = """\
@@ -34,10 +41,23 @@ SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=1,sched_interval=2
 ReturnToService=2
 MinJobAge=600
+KillWait=5
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SlurmctldParameters=preempt_send_user_signal
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port=27001 CPUs=1 RealMemory=4000
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port=27002 CPUs=1 RealMemory=4000
-PartitionName=all Nodes=n1,n2 Default=YES MaxTime=60 State=UP
+PartitionName=low Nodes=n1,n2 Default=YES MaxTime=60 State=UP PriorityTier=1 GraceTime=20
+PartitionName=high Nodes=n1,n2 MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
 """
+
+REAL = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("slurmctld") is None, reason="no SLURM here: apt-get install slurm-wlm munge, as root"
+    ),
+]
+"""Marks of tests that need it. Where slurmctld is installed, a cluster that does not start is a failure."""
 
 
 class Cluster:
@@ -45,7 +65,10 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "MASTER_ADDR": "127.0.0.1"}
+        self.environment = {
+            **os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "MASTER_ADDR": "127.0.0.1",
+            "LIT_REASON_PYTHON": sys.executable, "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
         self._munge: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
