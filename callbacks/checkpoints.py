@@ -127,9 +127,14 @@ class Checkpoints(Checkpoint):
             if path.is_dir():
                 shutil.rmtree(path)
             self.folder.joinpath(f".{path.name}").replace(path)
-            found = sorted((p for p in self.folder.iterdir() if is_complete(p)), key=step_of)
-            for old in [*found[: -self.keep], *self.folder.glob(".*")]:
-                _remove(old)
+            self._remove_hidden()
+            for old in sorted(filter(is_complete, self.folder.iterdir()), key=step_of)[: -self.keep]:
+                old.replace(old.with_name(f".{old.name}"))  # a kill while it is removed must not leave half of a folder
+            self._remove_hidden()
+
+    def _remove_hidden(self) -> None:
+        for path in self.folder.glob(".*"):
+            _remove(path)
 
 
 def _remove(path: Path) -> None:
