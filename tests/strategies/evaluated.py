@@ -1,4 +1,4 @@
-"""A fit that asks questions before and after, under a strategy that shards the weights."""
+"""A fit that asks questions before and after."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ N_QUESTIONS = 7
 """Odd, so that two processes have unequal shares."""
 
 
-def command(overlay: str, root: Path, name: str, processes: int = 2) -> list[str]:
+def command(overlay: str, root: Path, name: str, processes: int = 2, n_questions: int = N_QUESTIONS) -> list[str]:
     """Planned on Case2Code's planted functions, with the real sandbox; pools apart for each run."""
     return [
         "fit", "--config", f"configs/trainer/{overlay}.yaml", *LANGUAGE_MODEL, "--model.lora.r=4",
         "--model.backbone.dtype=float32", "--data=Case2CodeDataModule", "--data.planted.n_train=16",
-        f"--data.planted.n_val={N_QUESTIONS}", "--data.planted.n_test=0", "--data.real.n_train=0",
+        f"--data.planted.n_val={n_questions}", "--data.planted.n_test=0", "--data.real.n_train=0",
         "--data.real.n_val=0", "--data.real.n_test=0", "--data.prompts.style=short", "--data.prompts.k_max=3",
         "--data.loading.row_tokens=1024", f"--data.loading.rows={4 // processes}",
         "--trainer.callbacks=Case2CodeEvaluation", "--trainer.callbacks.max_new_tokens=12",

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 400
+PATIENCE = 900
 
 
 def run_together(commands: dict[str, list[str]], folder: Path, processes: int = 2) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -10,19 +11,15 @@ import torch
 
 from lit_reason.cli import main
 from lit_reason.consolidate import export_checkpoint
-from tests.strategies.conftest import ASKED_TO_STOP, RESUME_AT, RESUMED
-from tests.strategies.modules import metrics, weights
+from lit_reason.run_directory import is_complete
+from tests.strategies.conftest import ASKED_TO_STOP, IN_16_BITS, KEEP, N_STEPS, RESUME_AT, RESUMED
+from tests.strategies.modules import assert_continues, metrics, weights
 from tests.strategies.ranks import ROOT, run_together
 
 
 @pytest.mark.parametrize("strategy", RESUMED)
 def test_a_resumed_run_is_the_uninterrupted_one(strategy, pairs):
-    whole, resumed = pairs.run(strategy, "adam"), pairs.run(strategy, "resumed")
-    for name in ("train/loss", "train/grad_norm", "train/lr"):
-        assert metrics(resumed)[name] == metrics(whole)[name][RESUME_AT:]
-    assert len(metrics(resumed)["train/loss"]) > 2
-    for name, weight in weights(whole / "model").items():
-        assert torch.equal(weight, weights(resumed / "model")[name])
+    assert_continues(pairs.run(strategy, "resumed"), pairs.run(strategy, "adam"), RESUME_AT)
 
 
 @pytest.mark.parametrize("strategy", ASKED_TO_STOP)
@@ -49,6 +46,18 @@ def test_a_sharded_checkpoint_becomes_one_folder(strategy, pairs):
     assert not all(
         torch.equal(whole[name], w) for name, w in weights(export_checkpoint(pairs.checkpoint(strategy))).items()
     )
+
+
+@pytest.mark.parametrize("strategy", IN_16_BITS)
+def test_only_the_newest_are_kept(strategy, pairs):
+    """The first rank removes the others, each out of sight before it is taken apart."""
+    run = pairs.run(strategy, "32-true")
+    folder = run / "checkpoints"
+    steps = range(N_STEPS - KEEP + 1, N_STEPS + 1)
+    assert sorted(path.name for path in folder.iterdir()) == [f"step={step:06d}.ckpt" for step in steps]
+    assert all(is_complete(path) and path.is_dir() == (strategy != "ddp") for path in folder.iterdir())
+    removed = [json.loads((run / f"removed.rank{rank}.json").read_text()) for rank in (0, 1)]
+    assert removed == [[f".step={step:06d}.ckpt" for step in range(1, N_STEPS - KEEP + 1)], []]
 
 
 @pytest.fixture(scope="session")

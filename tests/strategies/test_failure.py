@@ -31,10 +31,10 @@ def started(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def fit(strategy: str, pairs, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def fit(strategy: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Two processes with a checkpoint a step."""
     often = ["--trainer.callbacks+=Checkpoints", "--trainer.callbacks.every_n_steps=1"]
-    return started([*command(STRATEGIES[strategy], FULL, pairs.rows_file, folder, "failing"), *often, *more])
+    return started([*command(STRATEGIES[strategy], FULL, folder, "failing"), *often, *more])
 
 
 def failing(rank: int, how: str) -> list[str]:
@@ -53,8 +53,8 @@ def seconds_since_the_last_step(folder: Path) -> float:
 
 @pytest.mark.parametrize("strategy", ["ddp", *SHARDING])
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_rank_ends_the_run(strategy, rank, pairs, tmp_path):
-    done = fit(strategy, pairs, tmp_path, *failing(rank, "SIGKILL"))
+def test_a_killed_rank_ends_the_run(strategy, rank, tmp_path):
+    done = fit(strategy, tmp_path, *failing(rank, "SIGKILL"))
     assert seconds_since_the_last_step(tmp_path) < 60
     assert done.returncode == (1 if rank else -9)
     said = done.stderr.splitlines()
@@ -70,8 +70,8 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("strategy, rank", ERRORS)
-def test_the_error_of_one_rank_is_what_is_read(strategy, rank, pairs, tmp_path):
-    done = fit(strategy, pairs, tmp_path, *failing(rank, "raise"))
+def test_the_error_of_one_rank_is_what_is_read(strategy, rank, tmp_path):
+    done = fit(strategy, tmp_path, *failing(rank, "raise"))
     assert done.returncode == 1
     said = done.stderr.splitlines()
     error = said.index(f"IndexError: trouble on rank {rank}")
@@ -84,9 +84,9 @@ def test_the_error_of_one_rank_is_what_is_read(strategy, rank, pairs, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["DDPStrategy", "FSDP2", "DeepSpeed"])
-def test_a_rank_that_hangs_ends_the_run_after_the_strategys_timeout(strategy, pairs, tmp_path):
+def test_a_rank_that_hangs_ends_the_run_after_the_strategys_timeout(strategy, tmp_path):
     patience = [f"--trainer.strategy={strategy}", "--trainer.strategy.timeout=0:00:15"]
-    done = fit("ddp", pairs, tmp_path, *patience, *failing(1, "SIGSTOP"))
+    done = fit("ddp", tmp_path, *patience, *failing(1, "SIGSTOP"))
     assert done.returncode == 1
     said = done.stderr.splitlines()[-1]
     assert re.match(r"rank 0 \(process \d+\) lost the connection to another rank, which has ended or does not", said)

@@ -74,9 +74,9 @@ def meets_a_full_disk(fit, folder: Path, run: Path) -> None:
     assert {path.name for path in kept.parent.iterdir()} == {"step=000004.ckpt", "step=000005.ckpt"}  # nothing torn
 
 
-def test_one_process(pairs, small_disk, capfd):
+def test_one_process(small_disk, capfd):
     def run_in(folder: Path, *more: str) -> tuple[int, str]:
-        code = main([*command("cpu", FULL, pairs.rows_file, folder, "full", processes=1), *ADAM, *more])
+        code = main([*command("cpu", FULL, folder, "full", processes=1), *ADAM, *more])
         return code, capfd.readouterr().err
 
     meets_a_full_disk(lambda *more: run_in(small_disk, *more), small_disk, small_disk / "full" / "only")
@@ -86,9 +86,9 @@ def test_one_process(pairs, small_disk, capfd):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["fsdp2", "zero2"])
-def test_sharded(strategy, pairs, small_disk):
+def test_sharded(strategy, small_disk):
     def run_in(folder: Path, *more: str) -> tuple[int, str]:
-        done = started([*command(STRATEGIES[strategy], FULL, pairs.rows_file, folder, "full"), *ADAM, *more])
+        done = started([*command(STRATEGIES[strategy], FULL, folder, "full"), *ADAM, *more])
         return done.returncode, done.stderr
 
     meets_a_full_disk(lambda *more: run_in(small_disk, *more), small_disk, small_disk / "full" / "only")

@@ -25,13 +25,13 @@ PATIENCE = 120.0
 class Training:
     """One training of two processes, started as often as it takes."""
 
-    def __init__(self, strategy: str, rows_file: Path, folder: Path, name: str) -> None:
+    def __init__(self, strategy: str, folder: Path, name: str) -> None:
         self.run = folder / name / "only"
         self.checkpoints = self.run / "checkpoints"
         self._log = folder / f"{name}.log"
         self._starts, self._started = 0, 0.0
         self._command = [
-            *command(STRATEGIES[strategy], FULL, rows_file, folder, name), *LANGUAGE_MODEL, "--model.lora.r=4",
+            *command(STRATEGIES[strategy], FULL, folder, name), *LANGUAGE_MODEL, "--model.lora.r=4",
             "--model.lora.dropout=0.3", "--model.optimizer.name=adamw", "--trainer.max_epochs=-1",
             f"--trainer.max_steps={N_STEPS}", "--trainer.callbacks+=Checkpoints",
             "--trainer.callbacks.every_n_steps=2", "--ckpt_path=auto",
@@ -113,11 +113,11 @@ def same(training: Training, whole: Training) -> bool:
 
 
 @pytest.mark.parametrize("strategy, n", [("ddp", 2), pytest.param("fsdp2", 20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments(strategy, n, pairs, tmp_path):
-    whole = Training(strategy, pairs.rows_file, tmp_path, "whole")
+def test_killed_at_random_moments(strategy, n, tmp_path):
+    whole = Training(strategy, tmp_path, "whole")
     whole.finish()
     seed = random.SystemRandom().randrange(10**6)
-    training = Training(strategy, pairs.rows_file, tmp_path, "killed")
+    training = Training(strategy, tmp_path, "killed")
     met = killed(training, n, seed)
     assert same(training, whole), f"seed {seed}"
     assert n < 20 or met > 2, f"seed {seed}: only {met} of {n} kills met the writing of a checkpoint"
