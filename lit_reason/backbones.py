@@ -6,6 +6,7 @@ or a hub id. Nothing is downloaded unless a hub id is asked for.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 # name: (d_model, layers, heads, key-value heads, d_ff); a head has d_model / heads dimensions
 LLAMA_SIZES: dict[str, tuple[int, int, int, int, int]] = {
     "llama-tiny": (64, 2, 4, 2, 128),
+    "llama-500k": (96, 4, 3, 3, 256),
     "llama-1m": (128, 5, 4, 4, 336),
     "llama-3m": (192, 6, 6, 6, 512),
     "llama-10m": (320, 8, 5, 5, 864),
@@ -55,8 +57,8 @@ class Backbone:
         dtype: dtype of the base weights; `auto` is bfloat16 where the hardware multiplies it natively, else float32.
         attention: attention in training: `sdpa`, or `eager`, which is faster on CPU for short rows (measured at 128 and
             256 tokens). Generation always uses `sdpa`.
-        tokenizer: the tokenizer's name or path, `bytes` for 256 bytes without any file; null takes the model's own
-            (`smollm2-135m` for the random sizes).
+        tokenizer: the tokenizer's name or path, `bytes` for 256 bytes without any file, or `module:function` for one
+            that a function builds; null takes the model's own (`smollm2-135m` for the random sizes).
         chat_template: `own` (the tokenizer's), `plain` (contents joined, no role markers), or a Jinja text.
         system: system message put before every prompt; null leaves it to the template.
         init_std: standard deviation of the random sizes' weights. The usual 0.02 suits thousands of dimensions; a few
@@ -141,6 +143,8 @@ def load_tokenizer(backbone: Backbone) -> PreTrainedTokenizerBase:
     name = backbone.tokenizer or (EMBEDDED if backbone.name in LLAMA_SIZES else backbone.name)
     if name == "bytes":
         return _byte_tokenizer()
+    if ":" in name:
+        return _built_tokenizer(name)
     tokenizer = AutoTokenizer.from_pretrained(_source(name), trust_remote_code=backbone.trust_remote_code)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -272,6 +276,16 @@ def _llama_config(backbone: Backbone) -> LlamaConfig:
         pad_token_id=tokenizer.pad_token_id,
         attn_implementation=backbone.attention,
     )
+
+
+def _built_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """What the function named by `module:function` returns."""
+    module, _, function = name.partition(":")
+    try:
+        build = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BackboneError(f"no tokenizer {name}: {error}") from error
+    return build()
 
 
 def _byte_tokenizer() -> PreTrainedTokenizerBase:

@@ -97,6 +97,15 @@ def test_bytes_are_reversible():
     assert len(tokenizer("é")["input_ids"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("lit_reason.no_such:f", "No module named 'lit_reason.no_such'"), ("lit_reason.chat:no_such", "no attribute")],
+)
+def test_a_function_that_builds_the_tokenizer_must_exist(name: str, why: str) -> None:
+    with pytest.raises(BackboneError, match=f"^no tokenizer {name}: .*{why}"):
+        load_tokenizer(Backbone("llama-tiny", tokenizer=name))
+
+
 def test_random_weights_have_the_spread_that_is_asked_for() -> None:
     for std in (0.02, 0.125):
         model = load_model(Backbone("llama-tiny", dtype="float32", tokenizer="bytes", init_std=std), seed=3)

@@ -33,7 +33,7 @@ def tables(runs: FinishedRuns) -> StudyResults:
     by_k = [_strict(f"strict_pass, {k} shown", runs.of("shown", k=k)) for k in ks]
     chart = Chart(
         "lines", "Strict pass by number of shown cases", "cases shown", "functions found",
-        [Series.of_figures("trained on 1 to 10 cases", ks, by_k)], y_unit="share",
+        [Series.of_figures("trained on 1 to 8 cases", ks, by_k)], y_unit="share",
     )  # fmt: skip
     rows: Rows = [[k, found] for k, found in zip(ks, by_k, strict=True)]
     shown = Table("Number of shown cases", ["cases shown", "strict pass"], rows)

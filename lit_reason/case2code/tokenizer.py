@@ -1,16 +1,18 @@
-"""A small tokenizer for models that learn Case2Code from random weights: bytes, and merges for what prompts repeat.
+"""A small tokenizer for models that learn Case2Code from random weights: bytes, merges for what prompts repeat, and
+every word of `WORDS` as one token, as in common tokenizers. Numbers are spelled in digits.
 
-Merges are learned from syllables and from the fixed words of prompts and programs, never from names, constants or
-inputs, and none joins letters to other signs. So a name is spelled in pieces, alike wherever it stands; a model that
-has learned to copy names copies those that it has never seen.
+Merges are learned from syllables and from the fixed words of prompts and programs, never from names or inputs, and none
+joins letters to other signs. So a name is spelled in pieces, alike wherever it stands; a model that has learned to copy
+names copies those that it has never seen.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from string import Formatter
+from typing import TYPE_CHECKING
 
 from lit_reason.case2code.families import FAMILIES
 from lit_reason.case2code.prompts import build_target
@@ -22,38 +24,39 @@ from lit_reason.case2code.wordings import (
     SHORT_INSTRUCTION,
     SHORT_LAYOUT,
 )
-from lit_reason.case2code.words import SYLLABLES
-from lit_reason.files import atomic_folder
+from lit_reason.case2code.words import SYLLABLES, WORDS
 
-FRAGMENTS = (" -> ", "\n```python\ndef ", "):\n    return ", "\n```")
-"""One token each: they stand in nearly every case and program."""
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+FRAGMENTS = ("Write ", ").\n", " -> ", '" -> "', '"\n"', "```python\ndef ", "):\n    return ", "\n```")
+"""One token each: they stand in nearly every prompt, case and program."""
 
 _LEAD_INS = ("", "Here is the function:")
 
 
-def write_tokenizer(out: Path, vocab_size: int = 512) -> Path:
-    """Write the folder `out/tokenizer`, which is what `backbone.tokenizer` takes; returns it."""
+def small_tokenizer() -> PreTrainedTokenizerFast:
+    """The tokenizer, built in a second: `backbone.tokenizer: lit_reason.case2code.tokenizer:small_tokenizer`."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(r"[A-Za-z]+|[^A-Za-z]+"), "isolated")
+    split = pre_tokenizers.Split(Regex(r"[A-Za-z]+|[0-9]+|[^A-Za-z0-9]+"), "isolated")
     as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, as_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
+        vocab_size=1024,  # bytes and merges; words and fragments come on top
         special_tokens=["<|end|>", "<|pad|>"],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(fixed_texts(), trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
+    whole = _with_whole_words(tokenizer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=whole, eos_token="<|end|>", pad_token="<|pad|>")
     fast.add_tokens(list(FRAGMENTS))
-    folder = Path(out) / "tokenizer"
-    with atomic_folder(folder) as temporary:
-        fast.save_pretrained(temporary)
-    return folder
+    return fast
 
 
 def fixed_texts() -> Iterator[str]:
@@ -67,6 +70,18 @@ def fixed_texts() -> Iterator[str]:
         yield from [_emptied(layout.case) + layout.between] * len(FAMILIES)
     for text in (SHORT_INSTRUCTION, *INSTRUCTIONS, *HEADERS, *NAME_LINES):
         yield _emptied(text) + "\n"
+
+
+def _with_whole_words(tokenizer: Tokenizer) -> Tokenizer:
+    """Every word of `WORDS` as one token, looked up before anything is merged."""
+    from tokenizers import Tokenizer
+
+    spec = json.loads(tokenizer.to_str())
+    vocab = spec["model"]["vocab"]
+    new = [word for word in WORDS if word not in vocab]
+    vocab.update({word: len(vocab) + i for i, word in enumerate(new)})
+    spec["model"]["ignore_merges"] = True
+    return Tokenizer.from_str(json.dumps(spec))
 
 
 def _emptied(template: str) -> str:

@@ -1,36 +1,42 @@
-"""Small trainings from random weights on planted functions, with the real module, DataModule, callback and sandbox."""
+"""Small trainings from random weights on planted functions, with the real module, DataModule, callback and sandbox.
+
+The recipe is that of configs/case2code/scratch.yaml and of its overlays, which the study uses as well.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import yaml
 from lightning.pytorch import Trainer, seed_everything
 
 from callbacks.case2code_evaluation import Case2CodeEvaluation
-from datamodules.case2code import Case2CodeDataModule
+from datamodules.case2code import Case2CodeDataModule, settings_of
 from lit_reason.answers import read_pools
 from lit_reason.backbones import Backbone
 from lit_reason.batches import Loading
 from lit_reason.case2code.planted import PlantedSettings
 from lit_reason.case2code.prompts import PromptSettings
 from lit_reason.case2code.settings import RealSettings
-from lit_reason.case2code.tokenizer import write_tokenizer
 from lit_reason.language_model import CausalLanguageModel
 from lit_reason.optim import OptimizerSettings, Schedule
 from lit_reason.pool import SamplePool
+from lit_reason.records import Grade
 from lit_reason.results import Figure, Results, difference
 
-FAMILIES = [
-    "count", "remove", "replace", "strip", "pad", "suffix", "prefix", "default", "describe",
-    "add", "multiply", "subtract_from", "modulo", "at_most", "at_least", "greater", "range_from", "linear", "label",
-    "count_value", "sum_plus", "append", "stride", "keep_other",
-]  # fmt: skip
-"""24 of the 50 families, those with short cases: templates of texts, numbers and lists."""
+CONFIGS = Path(__file__).parents[2] / "configs" / "case2code"
+N_TEST = 480
 
-PLANTED = PlantedSettings(n_train=32_000, n_val=240, families=FAMILIES, n_cases=16, n_shown=8, made_up_names=True)
-PROMPTS = PromptSettings(style="short", k_min=1, k_max=8, name_share=1.0, lead_in="")
+
+def recipe(*overlays: str) -> dict[str, Any]:
+    """The settings of scratch.yaml under the named overlays."""
+    found: dict[str, Any] = {}
+    for name in ("scratch", *overlays):
+        found = _over(found, yaml.safe_load((CONFIGS / f"{name}.yaml").read_text("utf-8")))
+    return found
 
 
 @dataclass(frozen=True)
@@ -41,71 +47,95 @@ class Measured:
 
     def figure(self, name: str = "strict_pass", split: str = "planted") -> Figure:
         """One of its figures."""
-        found = Results.load(self.folder).get(name, split, "validate")
+        found = Results.load(self.folder).get(name, split, "test")
         assert found is not None, (name, split)
         return found
 
-    def right(self) -> list[bool]:
-        """For every function, in one order, whether it was found."""
+    def passed(self, what: str = "strict") -> list[bool]:
+        """For every function, in one order, whether it was found (`strict`), or one kind of its cases was."""
+        return [bool(grade.detail.get(what, False)) for grade in self._grades]
+
+    def hidden_over_shown(self) -> Figure:
+        """How much more often the hidden cases pass than the shown ones, function by function."""
+        return difference("hidden_over_shown", "planted", self.passed("shown_pass"), self.passed("hidden_pass"))
+
+    @cached_property
+    def _grades(self) -> list[Grade]:
         (entry,) = read_pools(self.folder)
         grades = SamplePool(self.folder / entry["folder"]).grades(entry["grader"])
-        return [grade.status == "right" for grade in sorted(grades, key=lambda grade: grade.question_id)]
+        return sorted(grades, key=lambda grade: grade.question_id)
 
 
 def gain(name: str, low: Measured, high: Measured) -> Figure:
     """How many points `high` lies above `low`, function by function."""
-    return difference(name, "planted", low.right(), high.right())
+    return difference(name, "planted", low.passed(), high.passed())
 
 
 @dataclass(frozen=True)
 class Learner:
-    """One training and everything measured with it; all of it happens below `folder`."""
+    """One training and everything measured with it; all of it happens below `folder`.
+
+    Args:
+        folder: where runs and pools go.
+        overlays: what the recipe differs in.
+        seed: of functions, weights and order; the prompts of a function hang on its id, which holds the seed.
+        planted: settings of the functions that differ from the recipe's.
+        backbone: another size than the recipe's.
+    """
 
     folder: Path
-    planted: PlantedSettings = PLANTED
-    prompts: PromptSettings = PROMPTS
-    shuffled: bool = False
-    loss_on: Literal["target", "all"] = "target"
-    backbone: str = "llama-1m"
+    overlays: tuple[str, ...] = ()
     seed: int = 0
+    planted: dict[str, Any] = field(default_factory=dict)
+    backbone: str | None = None
 
     def model(self) -> CausalLanguageModel:
         """Random weights."""
         seed_everything(self.seed, verbose=False)
-        tokenizer = self.folder / "tokenizer"
-        if not tokenizer.exists():
-            write_tokenizer(self.folder)
-        backbone = Backbone(
-            self.backbone, dtype="float32", tokenizer=str(tokenizer), chat_template="plain", init_std=0.088
-        )
+        args = self._recipe["model"]["init_args"]
+        backbone = Backbone(**args["backbone"])
         return CausalLanguageModel(
-            backbone, None, OptimizerSettings(lr=1.5e-3, betas=(0.9, 0.98)), Schedule("cosine", warmup=0.03)
+            replace(backbone, name=self.backbone or backbone.name),
+            None,
+            OptimizerSettings(**args["optimizer"]),
+            Schedule(**args["schedule"]),
         )
 
     def trained(self, **options: Any) -> CausalLanguageModel:
         """One epoch over the planted functions."""
         model = self.model()
-        self._trainer([], max_epochs=1, **options).fit(model, self._data())
+        self._trainer([], max_epochs=self._recipe["trainer"]["max_epochs"], **options).fit(model, self._data())
         return model
 
     def measured(self, model: CausalLanguageModel, place: str, **prompts: Any) -> Measured:
-        """What the model makes of the held-out functions, with prompts that differ in these settings."""
+        """What the model makes of the functions held out for the test, with prompts that differ in these settings."""
         folder = self.folder / place
         evaluation = Case2CodeEvaluation(max_new_tokens=64, pools=str(self.folder / "pools"))
         data = self._data()
         data.prompts = replace(data.prompts, **prompts)
-        self._trainer([evaluation], folder=folder, limit_val_batches=1).validate(model, data, verbose=False)
+        self._trainer([evaluation], folder=folder, limit_test_batches=1).test(model, data, verbose=False)
         return Measured(folder)
 
+    @property
+    def _recipe(self) -> dict[str, Any]:
+        return recipe(*self.overlays)
+
     def _data(self) -> Case2CodeDataModule:
-        real, loading = RealSettings(sources=[]), Loading(row_tokens=256, rows=8)
-        return Case2CodeDataModule(self.planted, real, self.prompts, self.shuffled, self.loss_on, loading)
+        args = self._recipe["data"]["init_args"]
+        planted = {**args["planted"], "n_val": 0, "n_test": N_TEST, "seed": self.seed, **self.planted}
+        return Case2CodeDataModule(
+            PlantedSettings(**planted),
+            RealSettings(**args["real"]),
+            settings_of(PromptSettings, args["prompts"]),
+            args.get("shuffled_targets", False),
+            loading=Loading(**args["loading"]),
+        )
 
     def _trainer(self, callbacks: list[Any], folder: Path | None = None, **options: Any) -> Trainer:
         settings = {
-            "gradient_clip_val": 1.0, "num_sanity_val_steps": 0, "limit_val_batches": 0, "logger": False,
-            "use_distributed_sampler": False, "enable_progress_bar": False, "enable_model_summary": False,
-            "enable_checkpointing": False, "reload_dataloaders_every_n_epochs": 1,
+            "gradient_clip_val": self._recipe["trainer"]["gradient_clip_val"], "num_sanity_val_steps": 0,
+            "limit_val_batches": 0, "logger": False, "use_distributed_sampler": False, "enable_progress_bar": False,
+            "enable_model_summary": False, "enable_checkpointing": False, "reload_dataloaders_every_n_epochs": 1,
         }  # fmt: skip
         return Trainer(
             accelerator="cpu", default_root_dir=folder or self.folder, callbacks=callbacks, **{**settings, **options}
@@ -115,3 +145,9 @@ class Learner:
 def line(label: str, found: Figure, seed: int = 0) -> str:
     """A figure for the terminal."""
     return f"{label:<34} {found.text():>8} {found.interval_text():<16} n {found.n}, {found.ci_method}, seed {seed}"
+
+
+def _over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _over(below.get(key), value) for key, value in above.items()}}

@@ -1,5 +1,5 @@
 """Why hidden cases can pass more often than shown ones: in some families one input alone tells a wrong constant, and
-as a telling input it is always among those that may be shown."""
+as a telling input it is always among those that may be shown. Learning is measured without these families."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ import pytest
 
 from lit_reason.case2code.families import FAMILIES, Constants, Family, Inputs
 from lit_reason.case2code.planted import _cases, render
+from tests.case2code.learning import recipe
 
 N_CASES, N_SHOWN = 16, 8
 
 
-@pytest.mark.parametrize("name", ["prefix", "count", "pad", "add", "multiply", "at_most", "modulo", "append", "linear"])
+SHORT_FAMILIES = recipe()["data"]["init_args"]["planted"]["families"]
+ONLY_SHOWN_CASES_TELL = ["between", "default", "greater", "label", "lookup", "range_from", "unless_empty"]
+
+
+@pytest.mark.parametrize("name", SHORT_FAMILIES)
 def test_hidden_cases_tell_a_wrong_constant(name: str) -> None:
     assert hidden_pass_of_near_misses(name) <= 0.1
 
 
-@pytest.mark.parametrize("name", ["default", "greater", "between"])
+@pytest.mark.parametrize("name", ONLY_SHOWN_CASES_TELL)
 def test_in_some_families_only_a_shown_case_does(name: str) -> None:
-    assert hidden_pass_of_near_misses(name) >= 0.9
+    assert hidden_pass_of_near_misses(name) > 0.1 and name not in SHORT_FAMILIES
 
 
 def hidden_pass_of_near_misses(name: str, n: int = 60) -> float:
@@ -46,4 +51,7 @@ def _near_miss(constants: Constants, others: Constants, rng: Random) -> Constant
 def _answer(family: Family, constants: Constants, inputs: Inputs) -> str:
     scope: dict[str, Any] = {}
     exec(render(family, constants, ["f", "x", "y"][: 1 + family.n_params]), scope)  # our own template: trusted
-    return repr(scope["f"](*inputs))
+    try:
+        return repr(scope["f"](*inputs))
+    except IndexError as error:  # a wrong position
+        return type(error).__name__
