@@ -78,7 +78,8 @@ class Cluster:
         Path("/run/munge").mkdir(exist_ok=True)
         shutil.chown("/run/munge", "munge", "munge")
         if not Path("/run/munge/munge.socket.2").is_socket():
-            self._munge = subprocess.Popen(["runuser", "-u", "munge", "--", "munged", "--force", "--foreground"])
+            munged = ["runuser", "-u", "munge", "--", "munged", "--force", "--foreground"]
+            self._munge = subprocess.Popen(munged, stderr=subprocess.DEVNULL)  # it reports every peer's credential
             time.sleep(1)
         for command in (["slurmctld"], ["slurmd", "-N", "n1"], ["slurmd", "-N", "n2"]):
             subprocess.run(command, env=self.environment, check=True, timeout=60)

@@ -13,8 +13,9 @@ pytestmark = REAL
 
 
 def contents(cache: Path) -> dict[str, bytes]:
-    """Every file of the data in a cache, but for what says which parts there were."""
+    """Every file of the data in a cache, but for locks and what says which parts there were."""
     files = [path for path in cache.rglob("*") if path.is_file() and not path.name.startswith("shard-")]
+    files = [path for path in files if path.suffix != ".lock"]
     return {str(path.relative_to(cache)): path.read_bytes() for path in files}
 
 
