@@ -104,12 +104,12 @@ class Checkpoints(Checkpoint):
             trainer.save_checkpoint(self._written)
         except Exception as error:
             if reason := disk.no_room(error):
-                _remove(self._written)  # so that all that is free counts
                 raise CheckpointNotWritten(self._no_room(self._written, reason)) from None
             raise
 
     def _no_room(self, written: Path, reason: str) -> str:
-        free = f"{disk.megabytes(disk.free(self.folder))} free"
+        # What was written of it counts as free, as the next attempt writes over it; another rank may be at it still.
+        free = f"{disk.megabytes(disk.free(self.folder) + disk.size(written))} free"
         text = f"the checkpoint {self.folder / written.name.removeprefix('.')} could not be written: {reason}"
         kept = newest_checkpoint(self.folder.parent)
         if kept is None:
@@ -134,14 +134,7 @@ class Checkpoints(Checkpoint):
 
     def _remove_hidden(self) -> None:
         for path in self.folder.glob(".*"):
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)  # several ranks may do so at once
-    else:
-        path.unlink(missing_ok=True)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _begin_the_next_epoch(trainer: Trainer) -> None:

@@ -61,7 +61,7 @@ def test_induction_is_learned_from_random_weights(tmp_path: Path, say: Say) -> N
 
     assert all(found.ci95[0] >= 0.10 for found in gains.values())
     assert without.figure().value <= 0.05, "the control sees no information: only luck and names are left"
-    assert more_cases.ci95[1] >= 0, "more cases hurt"
+    assert more_cases.ci95[1] >= 0 and more_cases.value >= -0.03, "more cases hurt"
     for found in (after, *by_k.values()):
         assert found.hidden_over_shown().ci95[0] <= 0, "hidden cases pass more often than shown ones"
 
