@@ -46,7 +46,7 @@ def test_wilson_refuses_the_impossible(successes: int, n: int) -> None:
         wilson_interval(successes, n)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.8, 0.95, 0.99])
 )

@@ -83,7 +83,7 @@ def test_product_survives_underflow():
 
 
 @given(st.integers(1, 40), st.integers(0, 2**31 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_hardening_keeps_the_class_balance(n, seed):
     """Of n items, those of hardened class 1 differ from n times the mean weak label by less than one item."""
     draw = torch.Generator().manual_seed(seed)
