@@ -19,11 +19,13 @@ OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
 PYTEST := $(OFFLINE) $(BIN)/python -m pytest
 # What trains, asks a server or runs whole commands; `make test` has it all.
 NOT_FAST := $(addprefix --ignore=tests/, invariants strategies study callbacks sandbox/test_attacks.py \
-  cli/test_runs.py cli/test_commands.py datamodules/test_instruction.py evaluation/test_case2code_evaluation.py \
-  evaluation/test_killed_sampling.py evaluation/test_human_eval_grader.py case2code/test_learning.py \
-  case2code/test_release.py case2code/test_pipeline.py case2code/test_writers.py sampling/test_endpoint_server.py \
+  cli/test_runs.py cli/test_commands.py cli/test_estimate.py datamodules/test_instruction.py \
+  datamodules/test_streaming.py evaluation/test_case2code_evaluation.py evaluation/test_killed_sampling.py \
+  evaluation/test_human_eval_grader.py case2code/test_learning.py case2code/test_release.py case2code/test_pipeline.py \
+  case2code/test_shards.py case2code/test_writers.py case2code/test_tokenizer.py sampling/test_endpoint_server.py \
   sampling/test_endpoint_faults.py sampling/test_fast_decoder.py weak_to_strong/test_asking.py \
-  weak_to_strong/test_reasoning_study.py test_readme.py test_export.py test_contributing.py)
+  weak_to_strong/test_bad_input.py weak_to_strong/test_classification_study.py weak_to_strong/test_reasoning_study.py \
+  test_configs.py test_contributing.py test_export.py test_readme.py test_token_store.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-all test-slurm lint clean
