@@ -25,7 +25,8 @@ NOT_FAST := $(addprefix --ignore=tests/, invariants strategies study callbacks s
   case2code/test_shards.py case2code/test_writers.py case2code/test_tokenizer.py sampling/test_endpoint_server.py \
   sampling/test_endpoint_faults.py sampling/test_fast_decoder.py weak_to_strong/test_asking.py \
   weak_to_strong/test_bad_input.py weak_to_strong/test_classification_study.py weak_to_strong/test_reasoning_study.py \
-  test_configs.py test_contributing.py test_export.py test_readme.py test_token_store.py)
+  weak_to_strong/test_results_files.py evaluation/test_pool_parts.py grading/test_workers.py report/test_browser.py \
+  test_backbones.py test_configs.py test_contributing.py test_export.py test_readme.py test_token_store.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-all test-slurm lint clean
