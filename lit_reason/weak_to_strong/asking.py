@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -23,6 +23,7 @@ from lit_reason.results import Results, share
 from lit_reason.sampling.endpoint import Endpoint, EndpointSampler
 from lit_reason.sampling.protocol import Sampler, SamplingSettings
 from lit_reason.weak_to_strong.question_files import read_questions
+from lit_reason.weak_to_strong.reading import GraderName, named_grader
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 from lit_reason.weak_to_strong.votes import Answered, Response, VoteRecord, cast_vote
 
@@ -41,7 +42,7 @@ def ask(
     response: Response = "first",
     system: str | None = None,
     batch_size: PositiveInt = 128,
-    grader: Literal["maths", "text"] = "text",
+    grader: GraderName = "text",
 ) -> None:
     """Ask a model: n samples a question for its votes, and one greedy answer a test question.
 
@@ -61,10 +62,7 @@ def ask(
         batch_size: rows that a local model decodes together.
         grader: how answers are read and compared.
     """
-    from lit_reason.grading import MathGrader, TextGrader
-
-    reader: Grader = MathGrader() if grader == "maths" else TextGrader()
-    asker = Asker(out, _sampler(model, endpoint, system, batch_size), reader)
+    asker = Asker(out, _sampler(model, endpoint, system, batch_size), named_grader(grader))
     once = SamplingSettings(max_new_tokens=max_new_tokens)
     several = SamplingSettings(n=n, temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
     results = Results(run=out.name)

@@ -103,8 +103,13 @@ class Transfer:
         found = agreement(own, supervisor, _texts(gold), split, "")
         return {figure.split.partition("/")[2]: figure for figure in found}
 
+    @cached_property
+    def curves(self) -> dict[str, Curve]:
+        """What each student said after each epoch."""
+        return {name: self.curve(run) for name, run in self.students.items()}
+
     def curve(self, run: FinishedRun) -> Curve:
-        """What the fit said after each epoch."""
+        """What a fit said after each epoch; reads a file an epoch."""
         labels, found = _said(self.weak, "h2"), Curve([], [])
         wrong = [id for id, gold in self.h2.items() if labels[id] != gold]
         for file in sorted((run.path / "epochs").glob("test-*.jsonl")):
@@ -141,7 +146,7 @@ def gap_rows(several: Sequence[Transfer], student: str) -> list[tuple[float, flo
 def best_gap(transfer: Transfer, student: str) -> float | None:
     """PGR of the student's best epoch by gold labels: what early stopping could give at most."""
     weak, ceiling = fmean(transfer.right(transfer.weak)), fmean(transfer.right(transfer.ceiling))
-    return performance_gap_recovered(weak, max(transfer.curve(transfer.students[student]).accuracy), ceiling)
+    return performance_gap_recovered(weak, max(transfer.curves[student].accuracy), ceiling)
 
 
 def curve_series(name: str, curves: Sequence[Sequence[float]]) -> Series:

@@ -79,7 +79,7 @@ def _released_table(several: Sequence[Transfer], students: Sequence[str]) -> Tab
 def _epoch_table(several: Sequence[Transfer], students: Sequence[str]) -> Table:
     rows: list[list[Cell]] = []
     for name in students:
-        curves = [t.curve(t.students[name]) for t in several]
+        curves = [t.curves[name] for t in several]
         best = [max(range(len(c.accuracy)), key=c.accuracy.__getitem__) for c in curves]
         found = [best_gap(t, name) for t in several]
         gaps = [gap for gap in found if gap is not None]
@@ -95,7 +95,7 @@ def _epoch_table(several: Sequence[Transfer], students: Sequence[str]) -> Table:
 
 
 def _curve_charts(several: Sequence[Transfer], students: Sequence[str]) -> list[Chart]:
-    drawn = {name: [t.curve(t.students[name]) for t in several] for name in students if name in CURVES}
+    drawn = {name: [t.curves[name] for t in several] for name in students if name in CURVES}
     accuracy = {name: [curve.accuracy for curve in curves] for name, curves in drawn.items()}
     accuracy["ceiling"] = [t.curve(t.ceiling).accuracy for t in several]
     epochs = len(accuracy["ceiling"][0])
@@ -161,7 +161,7 @@ def _selective(transfer: Transfer) -> Figure | None:
 
 
 def _more_mistakes(transfer: Transfer) -> Figure:
-    mistakes = transfer.curve(transfer.students[XENT]).mistakes
+    mistakes = transfer.curves[XENT].mistakes
     name = "wrong labels repeated, last epoch over first"
     return Figure(name, "H2", "", mistakes[-1] - mistakes[0], seeds=[transfer.seed], kind="value")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
@@ -21,6 +21,7 @@ from lit_reason.questions import Exercise, text_key
 from lit_reason.records import Question, Sample
 from lit_reason.results import Results
 from lit_reason.weak_to_strong.question_files import read_lines
+from lit_reason.weak_to_strong.reading import GraderName, named_grader
 from lit_reason.weak_to_strong.steps import write_splits
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
@@ -51,7 +52,7 @@ def split_questions(
     out: Path,
     path: str,
     template: str = BOXED,
-    grader: Literal["maths", "text"] = "maths",
+    grader: GraderName = "maths",
     keep_overlap: bool = False,
 ) -> None:
     """Check a file of records and write its splits.
@@ -67,14 +68,11 @@ def split_questions(
     Raises:
         WeakToStrongError: a row cannot be used, an id occurs twice, or H2 or the test is empty; the line is named.
     """
-    from lit_reason.grading import MathGrader, TextGrader
-
     if "{question}" not in template:
         raise WeakToStrongError("template: has no {question}, so all questions would read the same")
-    reader: Grader = MathGrader() if grader == "maths" else TextGrader()
     made: dict[str, list[Exercise]] = {split: [] for split in SPLITS}
     rows = _checked(path)
-    for (_, row), exercise in zip(rows, _exercises(path, rows, template, reader), strict=True):
+    for (_, row), exercise in zip(rows, _exercises(path, rows, template, named_grader(grader)), strict=True):
         made[row["split"]].append(exercise)
     dropped = Counter[str]() if keep_overlap else _drop_overlap(made)
     for split in ("H2", "T"):

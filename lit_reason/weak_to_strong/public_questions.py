@@ -15,6 +15,7 @@ from lit_reason.files import write_jsonl_atomic
 from lit_reason.questions import Asking, Exercise
 from lit_reason.questions_files import file_exercises, unreadable_golds
 from lit_reason.results import Results, count
+from lit_reason.weak_to_strong.reading import level
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
 logger = logging.getLogger(__name__)
@@ -90,8 +91,8 @@ def _records(split: str, exercises: Sequence[tuple[str, Exercise]]) -> Iterator[
             record["solution"] = exercise.solution
         if "topic" in question.meta:
             record["topic"] = question.meta["topic"]
-        level = str(question.meta.get("difficulty", "")).removeprefix("Level ")  # as MATH writes it
-        yield {**record, "difficulty": int(level)} if level.isdecimal() else record
+        difficulty = level(question.meta)
+        yield record if difficulty is None else {**record, "difficulty": difficulty}
 
 
 def _chosen(exercises: list[tuple[str, Exercise]], n: int | None, seed: int) -> list[tuple[str, Exercise]]:

@@ -15,7 +15,6 @@ from typing import Literal
 
 from lit_reason.charts import save_charts
 from lit_reason.files import read_jsonl, write_jsonl_atomic
-from lit_reason.grading.protocol import Grader
 from lit_reason.pool_io import import_jsonl
 from lit_reason.records import Grade, Question, Sample
 from lit_reason.results import Figure, Results, share, value
@@ -24,6 +23,7 @@ from lit_reason.weak_to_strong.analyses import Known, by_threshold, filter_chart
 from lit_reason.weak_to_strong.charts import gap_chart
 from lit_reason.weak_to_strong.label_figures import label_figures
 from lit_reason.weak_to_strong.metrics import gap_recovered
+from lit_reason.weak_to_strong.reading import GraderName, level, named_grader
 from lit_reason.weak_to_strong.steps import TAUS
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 from lit_reason.weak_to_strong.votes import Answered, VoteRecord, cast_vote, confidences, split_by_confidence
@@ -47,7 +47,7 @@ def compare(
     weak: Files | None = None,
     student: Files | None = None,
     ceiling: Files | None = None,
-    grader: Literal["maths", "text"] = "maths",
+    grader: GraderName = "maths",
 ) -> None:
     """Stage I's filter at each threshold from `labels`, accuracies, and PGR from `weak`, `student` and `ceiling`.
 
@@ -90,15 +90,13 @@ class Responses:
     samples: dict[str, list[tuple[Sample, Grade]]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, out: Path, name: str, files: Files, grader: str) -> Responses:
+    def read(cls, out: Path, name: str, files: Files, grader: GraderName) -> Responses:
         """Import files into pools below `out`, and grade what is in them.
 
         Raises:
             WeakToStrongError: a question has no gold answer, or two of them.
         """
-        from lit_reason.grading import MathGrader, TextGrader
-
-        reader: Grader = MathGrader() if grader == "maths" else TextGrader()
+        reader = named_grader(grader)
         found = cls(name, {})
         for file in [files] if isinstance(files, str) else files:
             pool = import_jsonl(file, out / "pools", model=name, lengths="words").pool
@@ -126,7 +124,7 @@ class Responses:
             question = self.questions[vote.id]
             accepted = any(g.status == "right" and g.answer_key == vote.answer for _, g in self.samples[vote.id])
             gold = vote.answer if accepted else f"not {vote.answer}"
-            found[vote.id] = Known(gold, _level(question), question.meta.get("topic"))
+            found[vote.id] = Known(gold, level(question.meta), question.meta.get("topic"))
         return found
 
     def _add_questions(self, file: str, questions: Mapping[str, Question]) -> None:
@@ -215,9 +213,3 @@ def _check_same(question: Question, other: Question | None, where: str) -> None:
 
 def _has_gold(row: Mapping[str, object]) -> bool:
     return any(row.get(name) is not None for name in ("gold", "ref_answer", "answer"))
-
-
-def _level(question: Question) -> int | None:
-    """Difficulty as a number: `3`, or `Level 3` as MATH writes it."""
-    word = str(question.meta.get("difficulty", "")).rpartition(" ")[2]
-    return int(word) if word.isdigit() else None

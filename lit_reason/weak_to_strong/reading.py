@@ -1,0 +1,23 @@
+"""How the two-stage method reads what it is given: answers by a grader of a name, difficulties as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from lit_reason.grading.protocol import Grader
+
+GraderName = Literal["maths", "text"]
+
+
+def named_grader(name: GraderName) -> Grader:
+    """Mathematics by value, or short texts as they stand."""
+    from lit_reason.grading import MathGrader, TextGrader
+
+    return MathGrader() if name == "maths" else TextGrader()
+
+
+def level(meta: Mapping[str, Any]) -> int | None:
+    """A question's difficulty as a number: `3`, or `Level 3` as MATH writes it."""
+    word = str(meta.get("difficulty", "")).removeprefix("Level ")
+    return int(word) if word.isdecimal() else None
