@@ -23,6 +23,7 @@ _WARNINGS = (
     r".*treespec, LeafSpec.*",
     r".*does not have many workers which may be a bottleneck.*",
     r".*The number of training batches .* is smaller than the logging interval.*",
+    r".*Total length of `DataLoader` across ranks is zero.*",  # no validation rows; without rows to train on, we refuse
     r".*`is_gradient_checkpointing` is deprecated.*",  # peft asks transformers for it
     r".*`torch.distributed.\w+_tensor` is deprecated.*",  # DeepSpeed's collectives
     r".*When saving the DeepSpeed Stage 3 checkpoint.*",  # what it explains is `train.py export`

@@ -83,6 +83,11 @@ def test_the_saved_configuration_alone_repeats_the_run(tiny):
         assert not [name for name in next(csv.reader(stream)) if name.startswith("speed/")]
 
 
+def test_a_run_without_validation_rows_does_not_warn(tiny, recwarn):
+    assert main([*tiny, "--trainer.limit_val_batches", "1.0"]) == 0
+    assert not [str(found.message) for found in recwarn if "Total length" in str(found.message)]
+
+
 def test_a_checkpoint_never_overrides_the_command_line(tiny, capsys):
     constant = ["--model.schedule.name", "constant", "--model.schedule.warmup", "0"]
     assert main([*tiny, *constant, "--model.optimizer.lr", "0.01"]) == 0
