@@ -17,7 +17,7 @@ from lit_reason.results import Figure, difference
 from tests.case2code.learning import Learner, gain, line
 
 Say = Callable[[str, Figure], None]
-KS = (1, 2, 4, 8)
+KS = (1, 3, 5, 8)
 SEED = int(os.environ.get("LEARNING_SEED", "0"))
 KNOWN, HELD_OUT = "input_output", "arrow"
 
