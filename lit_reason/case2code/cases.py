@@ -70,9 +70,7 @@ def choose_cases(
     return _choice(cases, shown, hidden)
 
 
-def _cover(
-    candidates: Sequence[int], traits_of: Sequence[Traits], n: int, known: Traits = frozenset()
-) -> list[int]:
+def _cover(candidates: Sequence[int], traits_of: Sequence[Traits], n: int, known: Traits = frozenset()) -> list[int]:
     """`n` candidates, greedily the one with the most traits that are new; first those not `known`, then all others."""
     left, covered, chosen = list(candidates), set[Hashable](), list[int]()
     while left and len(chosen) < n:
@@ -130,6 +128,6 @@ def _output_kind(text: str) -> str:
     """A coarse class of an output: its type and whether it is an edge value."""
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return "other"
     return f"{type(value).__name__} {_edge(value) or ''}"

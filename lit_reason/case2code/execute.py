@@ -15,7 +15,7 @@ Coverage = frozenset[tuple[int, int]]
 
 _HUNG = ("timeout", "not_run")
 
-_TRACER = '''
+_TRACER = """
 def _traced_steps(**kwargs):
     import sys
     code, steps, last = {name}.__code__, set(), [0]
@@ -34,7 +34,7 @@ def _traced_steps(**kwargs):
     finally:
         sys.settrace(None)
     return sorted(steps)
-'''
+"""
 
 
 class Executor:
@@ -99,4 +99,9 @@ def _merged(first: Outcome, second: Outcome, chosen: Sequence[int]) -> Outcome:
 
 
 def _steps(call: CallResult) -> Coverage:
-    return frozenset(ast.literal_eval(call.text)) if call.status == "return" else frozenset()
+    if call.status != "return":
+        return frozenset()
+    try:
+        return frozenset(ast.literal_eval(call.text))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return frozenset()  # the program stood in the tracer's way, with a `sorted` of its own perhaps

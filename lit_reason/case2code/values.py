@@ -11,6 +11,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from lit_reason.grading.code import too_deep
+
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|<generator object|<function |<bound method|<built-in |<object object")
 
 
@@ -66,10 +68,13 @@ def value_match(expected: str, found: str) -> bool:
 
 
 def _parse(text: str) -> ast.expr | None:
+    """The expression, or None for what is compared as plain text: no expression, such as `<Foo>`, or one so deep that
+    no recursive function may touch it. A program chooses its results; none of them may stop the comparison."""
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None  # a repr that is no expression, such as `<Foo>`: it is compared as plain text
+        return None
+    return None if too_deep(tree) else tree
 
 
 class _Sorter(ast.NodeTransformer):
@@ -103,13 +108,21 @@ def _close(a: ast.AST, b: ast.AST) -> bool:
     if isinstance(a, ast.keyword) and isinstance(b, ast.keyword) and a.arg != b.arg:
         return False
     if isinstance(a, ast.Set) and isinstance(b, ast.Set):
-        return len(a.elts) == len(b.elts) and _covers(a.elts, b.elts) and _covers(b.elts, a.elts)
+        return len(a.elts) == len(b.elts) and _same_items(a.elts, b.elts)
     children = list(ast.iter_child_nodes(a)), list(ast.iter_child_nodes(b))
     return len(children[0]) == len(children[1]) and all(map(_close, *children))
 
 
-def _covers(some: list[ast.expr], others: list[ast.expr]) -> bool:
-    return all(any(_close(x, y) for y in others) for x in some)
+def _same_items(some: list[ast.expr], others: list[ast.expr]) -> bool:
+    """Whether each item is close to one of the other side. No pair is compared twice: that would double the time with
+    every set inside a set."""
+    met = [False] * len(others)
+    for item in some:
+        found = [_close(item, other) for other in others]
+        if not any(found):
+            return False
+        met = [earlier or now for earlier, now in zip(met, found, strict=True)]
+    return all(met)
 
 
 def _number(node: ast.AST) -> complex | None:
@@ -124,7 +137,10 @@ def _number(node: ast.AST) -> complex | None:
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
         left, right = _number(node.left), _number(node.right)
         if left is not None and right is not None:
-            return left + right if isinstance(node.op, ast.Add) else left - right
+            try:
+                return left + right if isinstance(node.op, ast.Add) else left - right
+            except OverflowError:
+                return None  # a float and an integer beyond the range of floats: no repr of a number
     return None
 
 

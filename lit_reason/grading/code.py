@@ -14,6 +14,9 @@ _FENCE = re.compile(
     r"(?P<code>.*?)(?:(?P<close>^[ \t]*(?P=ticks)[`~]*)|\Z)",  # the closing starts a line, so code may mention fences
     re.MULTILINE | re.DOTALL,
 )
+_DEEPEST = 100
+"""Nodes inside one another. `ast.unparse` takes up to six frames for each, and 1,000 is all that Python has."""
+
 _PYTHON_TAGS = frozenset({"python", "py", "python3", "py3"})
 
 
@@ -46,6 +49,20 @@ def parse_code(code: str) -> ast.Module | None:
             return ast.parse(code)
         except (SyntaxError, ValueError, MemoryError, RecursionError):
             return None
+
+
+def too_deep(tree: ast.AST) -> bool:
+    """Whether nodes lie in nodes so deep that functions which walk the tree recursively may exhaust Python's stack.
+
+    Sums of 100 terms are; of 7,600 functions of the standard library and common packages one is. It depends on the tree
+    alone, where RecursionError depends on the caller as well.
+    """
+    level: list[ast.AST] = [tree]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return False
+    return True
 
 
 def _extraction(fence: re.Match[str], kind: Literal["python_fence", "fence"]) -> Extraction:

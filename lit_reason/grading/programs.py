@@ -15,7 +15,7 @@ from typing import Any
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from lit_reason.files import stable_hash
-from lit_reason.grading.code import Extraction, extract_code, parse_code
+from lit_reason.grading.code import Extraction, extract_code, parse_code, too_deep
 from lit_reason.grading.verdict import Verdict, unparsed
 from lit_reason.records import Grade, Question, Sample
 from lit_reason.sandbox import CallResult, Limits, Outcome, Program, Sandbox
@@ -175,7 +175,7 @@ def _passes(call: Call, result: CallResult) -> bool:
         return False
     try:
         return _same(call.expected, ast.literal_eval(result.text))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return repr(call.expected) == result.text
 
 
@@ -189,4 +189,4 @@ def _same(expected: Any, got: Any) -> bool:
 
 def _code_key(code: str) -> str:
     tree = parse_code(code)
-    return stable_hash(ast.unparse(tree) if tree else code)
+    return stable_hash(ast.unparse(tree) if tree and not too_deep(tree) else code)

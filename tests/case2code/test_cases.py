@@ -34,6 +34,10 @@ def test_few_cases(n: int, shown: int) -> None:
     assert len(found.hidden) == n - shown
 
 
+def test_a_result_that_only_looks_like_a_literal_has_traits() -> None:
+    assert traits(Case("{'x': 1}", "{{1}}")) == {("input", "x", "1"), ("output", "other")}
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_edge_values_are_shown(seed: int) -> None:
     found = choose(numbers([*range(20, 50), 0, 1, -4]), seed=seed)

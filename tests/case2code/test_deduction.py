@@ -60,6 +60,9 @@ def test_the_answer_is_what_the_program_gives() -> None:
         ("5", '"5"', "wrong"),
         ("five of them", "5", "no_code"),
         ("", "5", "no_code"),
+        ("{" + "1+" * 950 + "1}", "{1}", "wrong"),
+        ("-" * 1500 + "1", "-1", "wrong"),
+        ("{'a': " * 180 + "1" + "}" * 180, "{'a': " * 180 + "2" + "}" * 180, "wrong"),
     ],
 )
 def test_verdicts(text: str, gold: str, expected: str) -> None:

@@ -40,6 +40,12 @@ def test_one_of_five_raises_and_is_kept_with_its_error(executor: Executor) -> No
     assert [case.output for case in found.cases[1:]] == ["12", "6", "4", "3"]
 
 
+def test_a_program_in_the_way_of_the_tracer_has_no_coverage_and_the_next_one_has(executor: Executor) -> None:
+    own = Program("def sorted(x):\n    return [[x]]\n", "sorted", ONES)
+    found = executor.coverage([own, Program("def f(x):\n    return x\n", "f", ONES)])
+    assert found[0] == [frozenset()] * 5 and all(found[1])
+
+
 def test_all_raise(executor: Executor) -> None:
     assert verdict(executor, "raise ValueError(x)").reason == "all_errors"
 

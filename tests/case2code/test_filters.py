@@ -92,6 +92,12 @@ def test_two_runs_must_agree() -> None:
     assert verdict(sets, returned("{2, 1}", "{3}", "{4}", "{5}")).reason is None
 
 
+def test_results_too_deep_for_a_tree_are_judged_as_text() -> None:
+    deep = [f"{{'a': {'{0: ' * 180}{i}{'}' * 180}}}" for i in range(4)]
+    assert [case.returned for case in verdict(returned(*deep)).cases] == deep
+    assert verdict(returned(*deep), returned(*deep[:3], deep[0])).reason == "nondeterministic"
+
+
 def test_program_that_failed() -> None:
     outcome = Outcome("error", GOOD, error_type="SyntaxError")
     assert judge(["{'x': 1}"] * 4, outcome, outcome).reason == "not_executed"

@@ -190,6 +190,23 @@ def test_sets_and_dicts_are_values() -> None:
     assert found.status == "right"
 
 
+TRIE = "def f(x):\n    d = {}\n    for letter in x:\n        d = {letter: d}\n    return d\n"
+SHOWS = "class R:\n    def __repr__(self):\n        return {}\ndef f(x):\n    return R()\n"
+
+
+@pytest.mark.parametrize("code", [
+    TRIE, SHOWS.format("'{' + '1+' * 950 + '1}'"), SHOWS.format("'-' * 1500 + '1'"),
+    "def f(x):\n    return " + " + ".join(["x"] * 2500) + "\n",
+], ids=["trie", "sum", "signs", "program"])  # fmt: skip
+def test_no_answer_keeps_the_next_from_its_grade(code: str) -> None:
+    cases = [Case(repr({"x": "ab"}), "{'b': {'a': {}}}"), Case(repr({"x": "ab" * 92}), "{'a': 1}")]
+    one = question(TRIE, "f", cases, shown=(0,))
+    pairs = [(one, sample(fenced(text), index=i)) for i, text in enumerate((code, TRIE))]
+    found = list(CaseGrader(workers=1).grade_all(pairs))
+    assert [g.status for g in found] == ["wrong", "wrong"]
+    assert found[1].score == 0.5
+
+
 def test_arguments_are_fresh_in_every_case() -> None:
     one = question("", "f", [Case("{'x': [1]}", "[1, 2]"), Case("{'x': [1], }", "[1, 2]")])
     assert grade(fenced("def f(x, seen=[]):\n    x.append(2)\n    return x\n"), one).status == "right"

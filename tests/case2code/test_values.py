@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lit_reason.case2code import values
 from lit_reason.case2code.values import has_address, literal_text, strict_match, tidy, value_match
 
 
@@ -72,6 +73,41 @@ def test_hexadecimal_results_are_no_addresses(text: str) -> None:
 
 def test_tidy_sorts_sets_and_leaves_dicts() -> None:
     assert tidy("[{'b', 'a'}, {'z': 1, 'a': 2}]") == "[{'a', 'b'}, {'z': 1, 'a': 2}]"
+
+
+DEEP = {
+    "a trie of 176 letters": "{'a': " * 176 + "{}" + "}" * 176,
+    "a sum in a set": "{" + "1+" * 950 + "1}",
+    "signs": "-" * 1500 + "1",
+    "more than the parser takes": "{" + "1+" * 9000 + "1}",
+}
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
+def test_what_is_too_deep_for_a_tree_is_compared_as_text(text: str) -> None:
+    other = text.replace("1", "2").replace("{}", "{2: 1}")
+    assert strict_match(text, text) and value_match(text, text)
+    assert not strict_match(text, other) and not value_match(text, other)
+    assert not value_match(text, "1") and not value_match("{2, 1}", text)
+    assert tidy(text) == text
+
+
+def test_a_result_of_ordinary_depth_is_still_a_value() -> None:
+    text = "[" * 90 + "{2, 1, 0.30000000000000004}" + "]" * 90
+    assert strict_match(text, text.replace("2, 1", "1, 2"))
+    assert value_match(text, text.replace("2, 1, 0.30000000000000004", "0.3, 1, 2"))
+
+
+def test_sets_inside_sets_do_not_double_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    close, left = values._close, iter(range(1000))
+    monkeypatch.setattr(values, "_close", lambda a, b: next(left) >= 0 and close(a, b))
+    one, other = ("frozenset({" * 40 + x + "})" * 40 for x in ("0.3", "0.30000000000000004"))
+    assert value_match(one, other) and not value_match(one, other.replace("0.3", "0.4"))
+
+
+def test_numbers_beyond_floats_are_compared() -> None:
+    huge = "1" + "0" * 400
+    assert not value_match(f"({huge}+1.5)", "2.0") and value_match(f"({huge}+1.5)", f"({huge} + 1.5)")
 
 
 plain = st.recursive(

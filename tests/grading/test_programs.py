@@ -38,6 +38,13 @@ def test_a_program_that_was_cut_is_unparsed() -> None:
     assert (found.status, found.detail["kind"]) == ("unparsed", "cut")
 
 
+@pytest.mark.parametrize("body", [" + ".join(["a"] * 900), "R()", "{frozenset([1]): 2}"])
+def test_no_answer_keeps_the_next_from_its_grade(body: str) -> None:
+    code = f"class R:\n    def __repr__(self):\n        return '{{{{1}}}}'\ndef add(a, b):\n    return {body}\n"
+    found = list(CodeGrader().grade_all([(QUESTION, sample(code)), (QUESTION, sample("def add(a, b): return a + b"))]))
+    assert [g.status for g in found] == ["wrong", "right"]
+
+
 def test_expected_results_stay_outside() -> None:
     spy = (
         "import sys\ndef add(a, b):\n    f, seen = sys._getframe(), ''\n    while f:\n"
