@@ -76,7 +76,7 @@ def read_texts(path: str | Path) -> dict[str, str]:
     Raises:
         WeakToStrongError: a row lacks its id or text, or two have one id.
     """
-    return {row["id"]: row["text"] for row in read_identified(path, "text")}
+    return {row["id"]: row["text"] for _, row in read_identified(path, "text")}
 
 
 def read_gold(path: str | Path) -> dict[str, int]:

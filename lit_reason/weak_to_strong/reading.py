@@ -21,3 +21,13 @@ def level(meta: Mapping[str, Any]) -> int | None:
     """A question's difficulty as a number: `3`, or `Level 3` as MATH writes it."""
     word = str(meta.get("difficulty", "")).removeprefix("Level ")
     return int(word) if word.isdecimal() else None
+
+
+def as_text(value: Any) -> Any:
+    """A whole number as the text that it is written with; anything else as it is."""
+    return str(value) if is_whole(value) else value
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value of a JSON file is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -26,7 +26,7 @@ from lit_reason.weak_to_strong.metrics import gap_recovered
 from lit_reason.weak_to_strong.reading import GraderName, level, named_grader
 from lit_reason.weak_to_strong.steps import TAUS
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
-from lit_reason.weak_to_strong.votes import Answered, VoteRecord, cast_vote, confidences, split_by_confidence
+from lit_reason.weak_to_strong.votes import Answered, VoteRecord, cast_vote, split_by_confidence, why_none
 
 Files = str | list[str]
 
@@ -147,7 +147,7 @@ def _filter(out: Path, found: Responses, results: Results) -> None:
     for tau in TAUS:
         kept, _ = split_by_confidence(votes, tau)
         if not kept:
-            logger.warning("no label reaches tau = %g; questions by confidence: %s", tau, confidences(votes))
+            logger.warning("%s", why_none(votes, tau))
         rows = [{"id": vote.id, "answer": vote.answer} for vote in kept]
         for figure in label_figures(rows, {vote.id: vote.answer for vote in kept}, votes, known):
             if figure.name != "rows":

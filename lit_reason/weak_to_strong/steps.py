@@ -12,7 +12,7 @@ may be seen, `gold`, `topic` and `difficulty`. Gold answers of H2 are read for f
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,9 +26,17 @@ from lit_reason.records import Question
 from lit_reason.results import Results
 from lit_reason.weak_to_strong.analyses import by_threshold, filter_chart
 from lit_reason.weak_to_strong.label_figures import label_figures
-from lit_reason.weak_to_strong.question_files import question_row, read_known, read_lines, read_questions, read_votes
+from lit_reason.weak_to_strong.question_files import (
+    check_known,
+    question_row,
+    read_identified,
+    read_known,
+    read_lines,
+    read_questions,
+    read_votes,
+)
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError, check_threshold
-from lit_reason.weak_to_strong.votes import VoteRecord, check_enough, oracle_filter, split_by_confidence
+from lit_reason.weak_to_strong.votes import VoteRecord, check_enough, oracle_filter, split_by_confidence, why_none
 
 TAUS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -131,8 +139,8 @@ def select(
 
     Args:
         out: directory of the run; gets rows.jsonl and discarded.jsonl.
-        questions: what was voted on.
-        votes: as `ask` wrote them.
+        questions: what was voted on. Those without a vote are discarded, and counted.
+        votes: as `ask` wrote them; each is of one of the questions.
         gold: all of H2 with gold answers, for figures (and the oracle).
         tau: least share of all samples that gave the answer.
         source: `weak`, `strong_r1`, `strong_r2`.
@@ -147,21 +155,30 @@ def select(
         WeakToStrongError: a threshold or a row cannot be used, or a question of `apart` would be trained on.
     """
     check_threshold("tau", tau)
-    asked, cast, known = read_questions(questions, with_gold=False), read_votes(votes), read_known(gold)
-    if oracle:
-        kept, discarded = oracle_filter(cast, {id: str(each.gold) for id, each in known.items()})
+    asked, known = read_questions(questions, with_gold=False), read_known(gold)
+    check_known(questions, "question", known, gold)
+    cast = read_votes(votes, {question.id for question in asked})
+    before = [row for _, row in read_identified(onto, "target")] if onto else []
+    if onto:
+        check_known(onto, "target", known, gold)
+    elif not asked:
+        raise WeakToStrongError(f"{questions}: H2 is empty: there is no question to label")
+    least = None if oracle else 0.0 if stage2 == "unfiltered" else tau
+    if least is None:
+        kept, _ = oracle_filter(cast, {id: str(each.gold) for id, each in known.items()})
     else:
-        kept, discarded = split_by_confidence(cast, 0.0 if stage2 == "unfiltered" else tau, drop_ties)
-    _warn(kept, cast, tau, batch, onto is not None)
-    rows = [row for _, row in read_lines(onto)] if onto else []
-    rows += training_rows(asked, kept, source)
+        kept, _ = split_by_confidence(cast, least, drop_ties)
+    _warn(kept, cast, least, batch, onto is not None)
+    added = training_rows(asked, kept, source)
+    rows = before + added
     for file in apart:
         check_apart(rows, file)
     write_jsonl_atomic(out / "rows.jsonl", rows)
-    ids = {vote.id for vote in discarded}
-    write_jsonl_atomic(out / "discarded.jsonl", [question_row(q, gold=False) for q in asked if q.id in ids])
-    results = Results(run=out.name)
-    for figure in label_figures(rows, {vote.id: vote.answer for vote in kept}, cast, known):
+    labelled = {row["id"] for row in rows}
+    left = [question for question in asked if question.id not in labelled]
+    write_jsonl_atomic(out / "discarded.jsonl", [question_row(question, gold=False) for question in left])
+    results = Results(run=out.name, dropped=_without_vote(left, cast))
+    for figure in label_figures(rows, {row["id"]: row["answer"] for row in added}, cast, known):
         results.put(figure)
     results.save(out)
     if not onto:
@@ -180,7 +197,7 @@ def training_rows(questions: Sequence[Question], kept: Sequence[VoteRecord], sou
 
 def check_apart(rows: Sequence[dict[str, Any]], file: str) -> None:
     """Raise a WeakToStrongError where a row for training has the id of a question in `file`."""
-    there = {row["id"] for _, row in read_lines(file)}
+    there = {str(row.get("id")) for _, row in read_lines(file)}
     for number, row in enumerate(rows, 1):
         if row["id"] in there:
             raise WeakToStrongError(
@@ -188,12 +205,21 @@ def check_apart(rows: Sequence[dict[str, Any]], file: str) -> None:
             )
 
 
-def _warn(kept: Collection[VoteRecord], cast: Sequence[VoteRecord], tau: float, batch: int, second: bool) -> None:
+def _without_vote(left: Sequence[Question], cast: Sequence[VoteRecord]) -> dict[str, int]:
+    """How many of the questions that stay unlabelled were not even voted on; warned of, for votes may be incomplete."""
+    voted = {vote.id for vote in cast}
+    n = sum(question.id not in voted for question in left)
+    if n:
+        logger.warning("%d questions have no vote, so they are discarded", n)
+    return {"questions without a vote": n} if n else {}
+
+
+def _warn(kept: Sequence[VoteRecord], cast: Sequence[VoteRecord], tau: float | None, batch: int, second: bool) -> None:
     """Stage I stops where nothing is kept; Stage II then has the rows of Stage I and says so."""
     if second and not kept:
-        logger.warning("Stage II keeps no label, so its rows are those of Stage I")
+        logger.warning("Stage II keeps no label, so its rows are those of Stage I: %s", why_none(cast, tau))
         return
-    for warning in check_enough(list(kept), cast, tau, batch):
+    for warning in check_enough(kept, cast, tau, batch):
         logger.warning("%s", warning)
 
 

@@ -104,24 +104,34 @@ def oracle_filter(votes: Sequence[VoteRecord], gold: Mapping[str, str]) -> tuple
     return right, [vote for vote in votes if vote.id not in ids]
 
 
-def check_enough(kept: Sequence[VoteRecord], votes: Sequence[VoteRecord], tau: float, batch: int = 1) -> list[str]:
-    """Warnings about what a filter kept.
+def check_enough(
+    kept: Sequence[VoteRecord], votes: Sequence[VoteRecord], tau: float | None, batch: int = 1
+) -> list[str]:
+    """Warnings about what a filter kept; a tau of None is that of the oracle, which has none.
 
     Raises:
-        WeakToStrongError: nothing was kept; the message shows how confident the votes were.
+        WeakToStrongError: nothing was kept; the message says why.
     """
-    if not votes:
-        raise WeakToStrongError("H2 is empty: there is no question to label")
     if not kept:
-        raise WeakToStrongError(f"no label reaches tau = {tau:g}; questions by confidence: {confidences(votes)}")
+        raise WeakToStrongError(why_none(votes, tau))
     found = []
-    if not any(vote.n_parsed for vote in votes):
-        found.append("no sample could be parsed")
-    if all(vote.n_samples == 1 for vote in votes):
+    if tau and all(vote.n_samples == 1 for vote in votes):
         found.append("with one sample a question, confidence is always 1 and filtering means nothing")
     if len(kept) < batch:
         found.append(f"only {len(kept)} labels are kept, fewer than one batch of {batch}")
     return found
+
+
+def why_none(votes: Sequence[VoteRecord], tau: float | None) -> str:
+    """Why no label is kept: nobody voted, nothing could be read, none is right, or none is sure enough."""
+    if not votes:
+        return "no question has a vote"
+    if not any(vote.n_parsed for vote in votes):
+        n = sum(vote.n_samples for vote in votes)
+        return f"no sample could be parsed: none of the {n} responses to {len(votes)} questions holds an answer"
+    if tau is None:
+        return f"none of the {len(votes)} labels is right by the gold answers, so the oracle keeps none"
+    return f"no label reaches tau = {tau:g}; questions by confidence: {confidences(votes)}"
 
 
 def confidences(votes: Sequence[VoteRecord]) -> str:

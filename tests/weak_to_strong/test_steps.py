@@ -145,7 +145,8 @@ def test_no_question_of_h1_or_the_test_is_trained_on(made, tmp_path, name):
     mixed = [*[row for _, row in read_jsonl(made / "h2.jsonl")][:3], {"id": held[1]["id"], "question": "q?"}]
     write_jsonl_atomic(tmp_path / "mixed.jsonl", mixed)
     votes = write_votes(tmp_path / "w", read_questions(tmp_path / "mixed.jsonl", with_gold=False), Counted())
-    write_jsonl_atomic(tmp_path / "gold.jsonl", [{**row, "gold": "7"} for row in mixed])
+    known = {row["id"]: row for row in [*mixed, *[row for _, row in read_jsonl(made / "h2.jsonl")]]}
+    write_jsonl_atomic(tmp_path / "gold.jsonl", [{**row, "gold": "7"} for row in known.values()])
     given = [str(tmp_path / "mixed.jsonl"), str(votes), str(tmp_path / "gold.jsonl")]
     apart = [str(made / "h1.jsonl"), str(made / "test.jsonl")]
     with pytest.raises(WeakToStrongError, match=f"^training row 4: the id '{held[1]['id']}' is also in .*{name}.jsonl"):

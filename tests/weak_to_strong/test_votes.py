@@ -133,8 +133,18 @@ def test_an_empty_selection_stops_with_its_confidences():
         WeakToStrongError, match=r"no label reaches tau = 0.9; questions by confidence: 0.3-0.4: 1, 0.5"
     ):
         check_enough([], votes, 0.9)
-    with pytest.raises(WeakToStrongError, match="H2 is empty"):
+    with pytest.raises(WeakToStrongError, match="^no question has a vote$"):
         check_enough([], [], 0.5)
+    unread = [vote(None, None), vote(None)]
+    with pytest.raises(WeakToStrongError, match="^no sample could be parsed: none of the 3 responses to 2 questions"):
+        check_enough([], unread, 0.9)
+    with pytest.raises(WeakToStrongError, match="^none of the 2 labels is right by the gold answers, so the oracle"):
+        check_enough([], votes, None)
+
+
+def test_one_sample_is_warned_of_only_where_a_threshold_filters():
+    once = [vote("1")]
+    assert check_enough(once, once, 0.0) == check_enough(once, once, None) == []
 
 
 def test_warnings():
