@@ -248,7 +248,21 @@ def _source(name: str) -> str:
         raise BackboneError(
             f"no folder {name}; a backbone is {EMBEDDED}, one of {', '.join(LLAMA_SIZES)}, a folder or a hub id"
         )
+    _check_hub(name)
     return name
+
+
+def _check_hub(name: str) -> None:
+    """One question to the hub, where its cache does not have the model."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    try:
+        cached = [try_to_load_from_cache(name, file) for file in ("config.json", "tokenizer_config.json")]
+        if not any(isinstance(path, str) for path in cached):
+            HfApi().model_info(name, timeout=10)
+    except Exception as error:  # no such repository, no access, no network: of several libraries' kinds
+        why = str(error).strip().partition("\n")[0]
+        raise BackboneError(f"{name} is no folder, and is not to be had from the hub ({why})") from error
 
 
 def looks_like_path(name: str) -> bool:

@@ -79,6 +79,14 @@ def test_a_missing_path_is_one_line_and_asks_no_hub(name):
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.parametrize("name", ["my-org/small", "no repository!"])
+def test_a_hub_id_that_cannot_be_had_is_one_line(name):
+    for load in (load_model, load_tokenizer):
+        with pytest.raises(BackboneError, match=f"^{name} is no folder, and is not to be had from the hub") as refused:
+            load(Backbone(name))
+        assert "\n" not in str(refused.value)
+
+
 def test_a_folder_without_model_is_named(tmp_path):
     with pytest.raises(BackboneError, match="a folder without config.json"):
         load_model(Backbone(str(tmp_path)))

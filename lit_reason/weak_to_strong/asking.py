@@ -13,7 +13,6 @@ from typing import Any
 
 from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 
-from lit_reason.errors import PlainError
 from lit_reason.evaluation import Row, evaluate
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.grading.protocol import Grader
@@ -48,7 +47,7 @@ def ask(
 
     Args:
         out: directory of the run; samples lie below it, so a killed run asks only what is missing.
-        model: its folder.
+        model: its folder, or its name as for a backbone: a hub id, say.
         endpoint: where it is served instead, by OpenAI's chat protocol.
         test: test questions with gold answers, answered into answers.jsonl.
         questions: questions to vote on, into votes.jsonl.
@@ -138,12 +137,10 @@ def _sampler(model: str | None, endpoint: Endpoint | None, system: str | None, b
 
 def _local_sampler(model: str, system: str | None, batch_size: int) -> Sampler:
     """Of an exported folder, by the template that it was trained with, or of a model by name."""
-    from lit_reason.backbones import EMBEDDED, Backbone, load_model, load_tokenizer
+    from lit_reason.backbones import Backbone, load_model, load_tokenizer
     from lit_reason.chat import Chat
     from lit_reason.sampling.local import local_sampler
 
-    if model != EMBEDDED and not Path(model).is_dir():
-        raise PlainError(f"model: no such folder {model}")
     backbone = Backbone(model, system=system)
     tokenizer = load_tokenizer(backbone)
     loaded = load_model(backbone).eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from lit_reason.backbones import Backbone, load_model, load_tokenizer
+from lit_reason.backbones import Backbone, BackboneError, load_model, load_tokenizer
 from lit_reason.cli import main
 from lit_reason.files import read_jsonl
 from lit_reason.results import Results
@@ -85,14 +86,47 @@ def test_one_model_answers(both, made, tmp_path):
         ask(tmp_path, **given, **paths(made))
 
 
-def test_a_local_folder_answers(made, tmp_path):
+def save_tiny(folder: Path) -> None:
     backbone = Backbone("llama-tiny", dtype="float32", tokenizer="bytes", chat_template="plain")
-    load_model(backbone).save_pretrained(tmp_path / "m")
-    load_tokenizer(backbone).save_pretrained(tmp_path / "m")
-    tokenizer = json.loads((tmp_path / "m" / "tokenizer_config.json").read_text())
+    load_model(backbone).save_pretrained(folder)
+    load_tokenizer(backbone).save_pretrained(folder)
+    tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
     tokenizer["chat_template"] = "{% for m in messages %}{{ m.content }}{% endfor %}"
-    (tmp_path / "m" / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+
+
+def test_a_local_folder_answers(made, tmp_path):
+    save_tiny(tmp_path / "m")
     ask(tmp_path / "w", model=str(tmp_path / "m"), n=2, max_new_tokens=4, questions=paths(made)["questions"])
+    assert [vote.n_samples for vote in read_votes(tmp_path / "w" / "votes.jsonl")] == [2] * N_H2
+
+
+def test_a_name_that_is_no_folder_is_the_loaders_to_judge(made, tmp_path):
+    with pytest.raises(BackboneError, match="my-org/small is no folder, and is not to be had from the hub"):
+        ask(tmp_path, model="my-org/small", **paths(made))
+
+
+def asked_in_a_process(made: Path, out: Path, hub: Path) -> subprocess.CompletedProcess[str]:
+    """A model of the hub's, whose cache is read when Python starts."""
+    arguments = {"out": out, "model": "my-org/small", "n": 2, "max_new_tokens": 4, **paths(made)}
+    words = [word for key, value in arguments.items() for word in (f"--{key}", str(value))]
+    step = ("lit_reason.study.step", "lit_reason.weak_to_strong.asking.ask")
+    environment = {**os.environ, "HF_HOME": str(hub), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run([sys.executable, "-m", *step, *words], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_a_hub_id_answers_from_the_cache_and_ends_in_one_line_where_it_is_not_to_be_had(made, tmp_path):
+    """`--variables.weak my-org/small`, as configs/studies/weak_to_strong_own.yaml writes it."""
+    refused = asked_in_a_process(made, tmp_path / "r", tmp_path / "hub")
+    (line,) = refused.stderr.splitlines()
+    assert refused.returncode == 2 and line.startswith("my-org/small is no folder, and is not to be had from the hub")
+    repository = tmp_path / "hub" / "hub" / "models--my-org--small"
+    save_tiny(repository / "snapshots" / "1a2b")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("1a2b")
+    done = asked_in_a_process(made, tmp_path / "w", tmp_path / "hub")
+    assert done.returncode == 0, done.stderr[-2000:]
     assert [vote.n_samples for vote in read_votes(tmp_path / "w" / "votes.jsonl")] == [2] * N_H2
 
 
