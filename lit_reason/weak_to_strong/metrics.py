@@ -76,6 +76,14 @@ def gap_recovered(
     return GapRecovered(value, (float(low), float(high)), gap, note)
 
 
+def in_percent(gap: Figure | None) -> str | None:
+    """A PGR as papers print it: `98.56 % [91.2, 104.3]`."""
+    if gap is None:
+        return None
+    interval = "" if gap.ci95 is None else " [{:.1f}, {:.1f}]".format(*(100 * bound for bound in gap.ci95))
+    return f"{100 * gap.value:.2f} %{interval}"
+
+
 def median_gap_recovered(rows: Iterable[tuple[float, float, float]]) -> float | None:
     """The released notebook's summary: the median PGR over (weak, student, ceiling) rows, undefined ones skipped."""
     defined = [pgr for row in rows if (pgr := performance_gap_recovered(*row)) is not None]

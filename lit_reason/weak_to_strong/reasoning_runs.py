@@ -18,6 +18,7 @@ from lit_reason.weak_to_strong.question_files import read_known
 TAU = 0.6
 """The threshold of every claim, set before anything was run (both stages' default)."""
 
+WEAK, CEILING = "weak supervisor", "ceiling, gold labels"
 START = "strong, not yet tuned"
 NAIVE = "naive, one greedy response"
 OTHERS = {

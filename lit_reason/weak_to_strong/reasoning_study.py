@@ -14,7 +14,17 @@ from lit_reason.weak_to_strong.charts import gap_chart
 from lit_reason.weak_to_strong.metrics import GapRecovered, gap_recovered, median_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import claims, published_tables
 from lit_reason.weak_to_strong.reasoning_labels import label_charts, label_tables
-from lit_reason.weak_to_strong.reasoning_runs import Runs, Variants, answers, lines, right, stage1, stage2
+from lit_reason.weak_to_strong.reasoning_runs import (
+    CEILING,
+    WEAK,
+    Runs,
+    Variants,
+    answers,
+    lines,
+    right,
+    stage1,
+    stage2,
+)
 
 RESTARTED = "naive", "stage1", "stage2", "iterated", "oracle", "ceiling"
 """Fits that start from S0; `continued` starts from S1."""
@@ -26,7 +36,8 @@ def tables(runs: FinishedRuns) -> StudyResults:
     variants = Variants(runs)
     gaps = {label: _gap(label, variants.weak, found, variants.ceiling) for label, found in variants.students.items()}
     figures = {label: figure for label, (figure, _) in gaps.items()}
-    accuracy = {label: _accuracy(label, found) for label, found in variants.students.items()}
+    everyone = {WEAK: variants.weak, **variants.students, CEILING: variants.ceiling}
+    accuracy = {label: _accuracy(label, found) for label, found in everyone.items()}
     shown = {label: figure for label, figure in figures.items() if figure is not None}
     charts = [*label_charts(runs), _threshold_chart(variants, accuracy), *_epoch_charts(runs, variants)]
     return StudyResults(
@@ -40,14 +51,14 @@ def tables(runs: FinishedRuns) -> StudyResults:
 def _variant_table(
     variants: Variants, gaps: Mapping[str, tuple[Figure | None, str]], accuracy: Mapping[str, Figure]
 ) -> Table:
-    rows: list[list[Cell]] = [["weak supervisor", _accuracy("weak", variants.weak), *[None] * 6]]
+    rows: list[list[Cell]] = [[WEAK, accuracy[WEAK], *[None] * 6]]
     for label, (figure, note) in gaps.items():
         same = [
             _same(variants, label, "test", "supervisor right"), _same(variants, label, "test", "supervisor wrong"),
             _same(variants, label, "H2", "supervisor wrong"),
         ]  # fmt: skip
         rows.append([label, accuracy[label], figure, _median(variants, label), *same, note])
-    rows.append(["ceiling, gold labels", _accuracy("ceiling", variants.ceiling), *[None] * 6])
+    rows.append([CEILING, accuracy[CEILING], *[None] * 6])
     columns = ["variant", "test accuracy", "PGR", "median PGR", "the supervisor's right answers repeated",
                "its wrong answers repeated", "its wrong labels of H2 repeated", ""]  # fmt: skip
     n = len(variants.weak)
@@ -91,8 +102,8 @@ def _threshold_chart(variants: Variants, accuracy: Mapping[str, Figure]) -> Char
     taus = sorted({run.variables["tau"] for run in variants.runs.of("stage1_answers")})
     names = {"Stage I": stage1, "Stage II": stage2, "Stage II, unfiltered": lambda tau: stage2(tau, unfiltered=True)}
     points = {name: {tau: accuracy.get(label(tau)) for tau in taus} for name, label in names.items()}
-    for name, found in (("weak", variants.weak), ("ceiling", variants.ceiling)):
-        points[name] = dict.fromkeys(taus, _accuracy(name, found))
+    for name in (WEAK, CEILING):
+        points[name] = dict.fromkeys(taus, accuracy[name])
     return Chart("lines", "Test accuracy by threshold", "tau", "accuracy", lines(points), "share")
 
 

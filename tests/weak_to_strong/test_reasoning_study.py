@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from lit_reason.results import Results, share
+from lit_reason.results import Figure, Results, share
 from lit_reason.study_results import FinishedRun, StudyRecord
+from lit_reason.weak_to_strong.metrics import performance_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import falling_topic, topic_change
 from lit_reason.weak_to_strong.reasoning_runs import NAIVE, START, Variants
 from lit_reason.weak_to_strong.reasoning_study import tables
@@ -35,8 +38,25 @@ def test_gaps_are_those_of_the_formula(found):
               "oracle filter (uses gold)": 0.875}  # fmt: skip
     assert {name: rows[name][2].value for name in wanted} == pytest.approx(wanted)
     assert {name: rows[name][3] for name in wanted} == pytest.approx(wanted)  # the median too: all seeds are equal
-    ours = table(found, "PGR in the paper and here").rows[-1]
-    assert [cell.value for cell in ours[1:]] == pytest.approx([0.125, 0.5, 0.75])
+
+
+def test_the_paper_and_this_study_stand_in_one_unit(found):
+    """Per cent in every cell; the paper's PGR follows from its accuracies, as ours does from ours."""
+    both = table(found, "Accuracy and PGR in the paper and here")
+    gaps = [column.endswith("PGR") for column in both.columns]
+    for name, *cells in both.rows:
+        texts = [cell.text() if isinstance(cell, Figure) else cell for cell in cells]
+        assert all(re.match(r"-?\d+(\.\d+)? %", text) for text in texts), name
+        weak, *students, ceiling = [float(text.partition(" ")[0]) for text in texts]
+        for accuracy, printed in zip(students[::2], students[1::2], strict=True):
+            gap = performance_gap_recovered(weak, accuracy, ceiling)
+            assert 100 * gap == pytest.approx(printed, abs=4), name  # the paper's accuracies are rounded
+    assert gaps == [False, False, False, True, False, True, False, True, False]
+    ours = both.rows[-1]
+    assert ours[3::2][:3] == ["12.50 % [12.5, 12.5]", "50.00 % [50.0, 50.0]", "75.00 % [75.0, 75.0]"]
+    assert [ours[i].text() for i in (1, 2, 8)] == ["50.0 %", "55.0 %", "90.0 %"]
+    llama = both.rows[0]
+    assert [llama[i] for i in (1, 2, 3, 4, 6, 8)] == ["74.8 %", "75.2 %", "7.19 %", "80.28 %", "81.5 %", "80.4 %"]
 
 
 def test_stage_two_labels_better_and_gives_hard_questions_back(found):
