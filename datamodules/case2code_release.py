@@ -14,7 +14,7 @@ from lit_reason.case2code.pipeline import build_in, build_key, build_part_in, st
 from lit_reason.case2code.planted import PlantedSettings
 from lit_reason.case2code.prompts import PromptSettings, build_prompt, build_target
 from lit_reason.case2code.published_test import read_questions
-from lit_reason.case2code.release import Stage, release_row
+from lit_reason.case2code.release import Stage, evaluation_row, release_row
 from lit_reason.case2code.settings import CORPUS, RealSettings
 from lit_reason.case2code.splits import Split, dropped, split_folder
 from lit_reason.files import write_jsonl_atomic
@@ -22,13 +22,17 @@ from lit_reason.records import Question
 from lit_reason.shards import Shard
 
 NO_PLANTED = PlantedSettings(n_train=0, n_val=0, n_test=0)
+DEFAULT_OUT = "case2code-release"
+WRITTEN_HERE = tuple(f"{step}.jsonl" for step in ("raw", "written", "executed", "prompted", "test"))
+"""Files of `out_dir` in the published formats."""
 
 
 class Case2CodeReleaseDataModule(Case2CodeDataModule):
     """Published functions, from the step that they have behind them to tasks.
 
     `out_dir` gets `functions.jsonl` (kept), `rejected.jsonl` (id, func_name, reason), `reasons.json` (the histogram),
-    and the rows of the later steps as the release writes them: `executed.jsonl`, `prompted.jsonl`.
+    and rows as the release writes them after every step: `raw.jsonl`, `executed.jsonl` and `prompted.jsonl` of the
+    functions kept, `written.jsonl` of all that got inputs, `test.jsonl` of those held out for the test.
 
     Args:
         release_path: a .jsonl file of published rows.
@@ -47,7 +51,7 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
         self,
         release_path: str,
         release_stage: Stage = "raw",
-        out_dir: str = "case2code-release",
+        out_dir: str = DEFAULT_OUT,
         test_path: str | None = None,
         real: RealSettings = RealSettings(),
         prompts: PromptSettings = PromptSettings(),
@@ -70,16 +74,22 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
         for key in ("release_path", "test_path"):
             if init_args.get(key) and not Path(init_args[key]).is_file():
                 found.append((key, f"no such file: {init_args[key]}"))
+        out_dir = Path(init_args.get("out_dir") or DEFAULT_OUT)
+        if Path(init_args.get("release_path") or "").resolve() in [(out_dir / name).resolve() for name in WRITTEN_HERE]:
+            found.append(("release_path", f"would be overwritten by what is written into {out_dir}"))
         if real.sources not in ([], list(CORPUS)):
             found.append(("real.sources", "has no effect here: functions come from release_path"))
         return found
 
     def prepare_data(self) -> None:
-        """Bring the rows to the end of the pipeline, and write the later steps in the published formats."""
+        """Bring the rows to the end of the pipeline, and write every step in its published format."""
         functions = stored_functions(self._folder)
         executed = [release_row(function, "executed") for function in functions if function.cases]
+        write_jsonl_atomic(self.out_dir / "raw.jsonl", [release_row(function, "raw") for function in functions])
         write_jsonl_atomic(self.out_dir / "executed.jsonl", executed)
         write_jsonl_atomic(self.out_dir / "prompted.jsonl", [self._training_row(function) for function in functions])
+        if Path(self.test_path or "").resolve() != (self.out_dir / "test.jsonl").resolve():
+            write_jsonl_atomic(self.out_dir / "test.jsonl", self._test_rows())
 
     def prepare_part(self, shard: Shard) -> list[str]:
         """Bring one part of the rows as far."""
@@ -110,6 +120,11 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
         return build_in(self.out_dir, self.real, key, self.release_stage)
 
     def _training_row(self, function: Function) -> dict[str, Any]:
-        prompt = build_prompt(function, self.prompts).text
-        output = function.output or build_target(function.code, self.prompts.lead_in)
-        return release_row(function, "prompted", prompt, output)
+        return release_row(function, "prompted", build_prompt(function, self.prompts).text, self._output(function))
+
+    def _test_rows(self) -> list[dict[str, Any]]:
+        rows = self.rows("test", "evaluation")
+        return [evaluation_row(f, prompt.text, self._output(f), prompt.shown) for f, prompt in rows if f.cases]
+
+    def _output(self, function: Function) -> str:
+        return function.output or build_target(function.code, self.prompts.lead_in)

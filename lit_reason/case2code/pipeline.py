@@ -3,9 +3,9 @@
 The work may be shared out: each shard builds its functions in a folder of its own below `parts`, and a last build puts
 them in order. What concerns several functions, duplicates and splits, every one of them does over all.
 
-A folder holds `functions.jsonl` and `rejected.jsonl`, to which every function is appended as it is done, and
-`reasons.json`, which appears when all are. A run that was killed goes on behind what it had written; a line that the
-kill cut short is not counted as done (section 10 L).
+A folder holds `functions.jsonl` and `rejected.jsonl`, to which every function is appended as it is done,
+`written.jsonl` with the inputs on which it was run, and `reasons.json`, which appears when all are. A run that was
+killed goes on behind what it had written; a line that the kill cut short is not counted as done (section 10 L).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from lit_reason.case2code.filters import Rules, judge
 from lit_reason.case2code.functions import PYTHON, Case, Function
 from lit_reason.case2code.harvest import Harvest, harvest
 from lit_reason.case2code.model_writer import LanguageModelWriter, make_sampler
-from lit_reason.case2code.release import Stage
+from lit_reason.case2code.release import Stage, release_row, written_row
 from lit_reason.case2code.rows import NOT_LITERAL
 from lit_reason.case2code.rules import Candidate, HarvestRules
 from lit_reason.case2code.settings import RealSettings
 from lit_reason.case2code.sources import HUMAN_EVAL, source_version
 from lit_reason.case2code.typed import TypedWriter
-from lit_reason.case2code.writers import InputWriter, ReplayWriter
+from lit_reason.case2code.writers import InputWriter, ReplayWriter, Written
 from lit_reason.errors import PlainError
 from lit_reason.files import append_jsonl, cache_dir, read_jsonl, stable_hash, write_json_atomic, write_jsonl_atomic
 from lit_reason.progress import track
@@ -239,9 +239,11 @@ def _build(folder: Path, settings: RealSettings, stage: Stage | None) -> None:
     works = _works(found, settings, stage)
     if stage:
         _list_rejections(folder / REJECTED, found, {work.key for work in works})
-    done = _done(folder)
+    done, listed = _done(folder), _listed(folder)
     for function in found.executed:
         task = _chosen(function if stage else replace(function, id=f"real-{function.body}"), settings)
+        if task.id not in listed:
+            append_jsonl(folder / WRITTEN, [{"id": task.id, **release_row(task, "written"), "n_not_literal": 0}])
         if (task.id, task.origin) not in done:
             append_jsonl(folder / FUNCTIONS, [task.to_row()])
     _join([folder / PARTS / Shard(i, n_shards).word for i in range(n_shards)], folder, works)
@@ -261,6 +263,10 @@ def _works(found: Harvest, settings: RealSettings, stage: Stage | None = None) -
 
 def _done(folder: Path) -> set[Key]:
     return {(row["id"], row["origin"]) for name in (FUNCTIONS, REJECTED) for row in stored_rows(folder / name)}
+
+
+def _listed(folder: Path) -> set[str]:
+    return {row["id"] for row in stored_rows(folder / WRITTEN)}
 
 
 def _join(parts: Sequence[Path], folder: Path, works: Sequence[Work]) -> None:
@@ -306,17 +312,26 @@ def _needs_inputs(candidate: Candidate) -> bool:
 def _processed(
     folder: Path, works: Sequence[Work], writer: InputWriter, executor: Executor, settings: RealSettings
 ) -> Iterator[Work]:
-    listed = {row["id"] for row in stored_rows(folder / WRITTEN)}
+    listed = _listed(folder)
     for start in range(0, len(works), _CHUNK):
         chunk = works[start : start + _CHUNK]
         unwritten = [work for work in chunk if _needs_inputs(work.candidate)]
-        answers = writer.write([work.candidate for work in unwritten], executor)
-        for work, answer in zip(unwritten, answers, strict=True):
+        answers = iter(writer.write([work.candidate for work in unwritten], executor))
+        rows = []
+        for work in chunk:
+            answer = next(answers) if _needs_inputs(work.candidate) else Written(work.candidate)
             work.candidate, work.reason = answer.candidate, answer.reason
-            if answer.row and work.id not in listed:  # a language model's answer, as the release lists it
-                append_jsonl(folder / WRITTEN, [{"id": work.id, **answer.row, "n_not_literal": answer.n_lost}])
+            if work.id not in listed and (row := answer.row or _inputs_row(work)):
+                rows.append({"id": work.id, **row, "n_not_literal": answer.n_lost})
+        append_jsonl(folder / WRITTEN, rows)
         process([work for work in chunk if not work.reason], executor, settings)
         yield from chunk
+
+
+def _inputs_row(work: Work) -> dict[str, Any]:
+    """The inputs of a work as the release lists them; empty where it has none."""
+    found = work.candidate
+    return written_row(work.id, found.name, found.code, found.inputs) if found.inputs else {}
 
 
 def _list_rejections(path: Path, found: Harvest, works: set[Key]) -> None:

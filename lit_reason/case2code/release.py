@@ -8,6 +8,8 @@ What the release stores is text in text: a result is the JSON of its repr, an ex
 from __future__ import annotations
 
 import ast
+import io
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -80,12 +82,21 @@ def shown_inputs(row: Row) -> frozenset[str]:
 def release_row(function: Function, stage: Stage, prompt: str = "", output: str = "") -> dict[str, Any]:
     """A function as the release stores it after a step; a `prompted` row is one for training."""
     if stage == "raw":
-        return {"id": function.id, "content": function.code, "import_code": []}
+        imports, content = _without_imports(function.code)
+        return {"id": function.id, "func_name": function.name, "content": content, "import_code": imports}
     if stage == "prompted":
         return {"id": function.id, "prompt": prompt, "output": output}
-    written: dict[str, Any] = {"gen_answer_id": function.id, "code": function.code, "func_name": function.name}
-    written |= {"task": "write_testcase", "check_result": True, "example_str": _example_str(function.cases)}
+    written = written_row(function.id, function.name, function.code, [case.kwargs for case in function.cases])
     return written if stage == "written" else {**written, "exec_status": True, **_results(function.cases)}
+
+
+def written_row(id: str, name: str, code: str, inputs: Sequence[str]) -> dict[str, Any]:
+    """A function with its inputs, as literal texts, after step 2; there is no answer of a model to store."""
+    example_str = "examples = [\n" + "".join(f"    {text},\n" for text in inputs) + "]"
+    return {
+        "gen_answer_id": id, "code": code, "func_name": name, "task": "write_testcase", "check_result": True,
+        "example_str": example_str,
+    }  # fmt: skip
 
 
 def evaluation_row(function: Function, prompt: str, output: str, shown: Sequence[int]) -> dict[str, Any]:
@@ -97,8 +108,13 @@ def evaluation_row(function: Function, prompt: str, output: str, shown: Sequence
     }  # fmt: skip
 
 
-def _example_str(cases: Sequence[Case]) -> str:
-    return "examples = [\n" + "".join(f"    {case.kwargs},\n" for case in cases) + "]"
+def _without_imports(code: str) -> tuple[list[str], str]:
+    """The imports with which a program begins, one a line, and the rest of it."""
+    leading = itertools.takewhile(lambda node: isinstance(node, (ast.Import, ast.ImportFrom)), ast.parse(code).body)
+    imports = [(ast.unparse(node), node.end_lineno) for node in leading]
+    lines = io.StringIO(code).readlines()  # splitlines would also split at form feeds, which the parser does not count
+    rest = "".join(lines[imports[-1][1] :] if imports else lines)
+    return [text for text, _ in imports], rest.lstrip("\n")
 
 
 def _results(cases: Sequence[Case]) -> dict[str, Any]:

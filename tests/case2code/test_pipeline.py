@@ -136,7 +136,8 @@ def start(settings: RealSettings, cache: Path) -> subprocess.Popen[str]:
 
 
 def n_lines(folder: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in folder.glob("*.jsonl"))
+    files = [folder / name for name in ("functions.jsonl", "rejected.jsonl")]
+    return sum(path.read_bytes().count(b"\n") for path in files if path.exists())
 
 
 def rows(folder: Path, name: str) -> list[dict[str, Any]]:

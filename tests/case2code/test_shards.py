@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from datamodules.case2code_release import WRITTEN_HERE
 from lit_reason.case2code import pipeline
 from lit_reason.case2code.pipeline import build, build_part, stored_rows
 from lit_reason.case2code.settings import RealSettings
@@ -84,7 +85,7 @@ def test_published_rows_are_prepared_in_parts(tmp_path: Path, capfd: pytest.Capt
         assert prepare("--data.out_dir=shared", f"--data.shard={i}/2") == 0
     assert "real functions, part 1/2: " in capfd.readouterr().out
     assert prepare("--data.out_dir=shared") == 0
-    for name in (*FILES, "executed.jsonl", "prompted.jsonl"):
+    for name in (*FILES, *WRITTEN_HERE):
         assert (tmp_path / "shared" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     assert len((tmp_path / "whole" / "functions.jsonl").read_text().splitlines()) >= 4
 
