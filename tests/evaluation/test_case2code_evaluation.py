@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from callbacks.case2code_evaluation import Case2CodeEvaluation
 from lit_reason.answers import choose_examples, read_pools
 from lit_reason.case2code.grader import CaseGrader
+from lit_reason.chat import Chat
 from lit_reason.evaluation import Row
 from lit_reason.files import read_jsonl
 from lit_reason.pool import SamplePool
@@ -27,6 +28,8 @@ from lit_reason.results import Results
 from lit_reason.sampling.protocol import missing
 from lit_reason.sampling.transformers_sampler import TransformersSampler
 from tests.evaluation.small_run import N_QUESTIONS, data_module, evaluation, fit, module, trainer
+from tests.sampling.conftest import KINDS
+from tests.sampling.tiny import drawn, scripted_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -221,9 +224,25 @@ def test_the_test_set_is_its_own(tmp_path):
     assert asked == {question.id for question in data_module().questions("test")}
 
 
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_an_answer_ends_at_its_closing_fence_although_the_model_would_go_on(kind):
+    """With the callback's own settings, greedy and sampled, on a model that never ends by itself."""
+    block = ["```python\n", "def f(x):\n", "    return x\n", "```"]
+    model, tokenizer = scripted_model(["Here:\n", *block, "\nso ", "on "])
+    sampler = KINDS[kind](model, tokenizer, Chat(tokenizer), identity={"model": "scripted"})
+    for settings in Case2CodeEvaluation(max_new_tokens=24, samples=2, temperature=0.01).settings:
+        for sample in drawn(sampler, [Question("q", "f?")], settings).values():
+            assert (sample.text, sample.finish_reason) == ("Here:\n" + "".join(block), "stop")
+            assert sample.n_tokens == 1 + len(block)
+        for sample in drawn(sampler, [Question("q", "f?")], replace(settings, stop_after_block=())).values():
+            assert sample.text.endswith("```\nso " + 18 * "on ") and sample.finish_reason == "length"
+            assert sample.n_tokens == 24
+
+
 def test_settings_reach_the_sampler():
     callback = Case2CodeEvaluation(max_new_tokens=7, samples=4, temperature=0.5, top_p=1.0, seed=3)
     greedy, sampled = callback.settings
+    assert greedy.stop_after_block == sampled.stop_after_block == ("python", "py", "python3", "py3")
     assert greedy.greedy and greedy.n == 1 and greedy.max_new_tokens == sampled.max_new_tokens == 7
     assert (sampled.n, sampled.temperature, sampled.top_p, sampled.seed) == (4, 0.5, 1.0, 3)
     assert Case2CodeEvaluation.check_config({"top_p": 0.0}) == [("top_p", "must be above 0")]

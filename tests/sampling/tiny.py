@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from lit_reason.backbones import Backbone, load_tokenizer
 from lit_reason.records import Sample
 from lit_reason.sampling.draws import restrict, uniforms
 
@@ -36,6 +38,29 @@ def tiny_model(kind: str, tokenizer: Any, **options: Any) -> Any:
             torch.nn.init.normal_(parameter, mean=1.0, std=0.2)
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, *range(1, 12)]
     return model
+
+
+def scripted_model(pieces: Sequence[str]) -> tuple[Any, Any]:
+    """A model that says these texts one after the other, then the last one for ever, and its tokenizer: each is one
+    token, attention and feed-forward add nothing, and a token's embedding names the one that follows."""
+    import transformers
+
+    tokenizer = load_tokenizer(Backbone("llama-tiny", tokenizer="bytes"))
+    tokenizer.add_tokens(list(pieces))
+    ids = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    config = transformers.LlamaConfig(vocab_size=len(tokenizer), **{**SIZE, **ids})
+    model = transformers.AutoModelForCausalLM.from_config(config).double().eval()
+    states = torch.eye(SIZE["hidden_size"], dtype=torch.float64)
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        model.model.embed_tokens.weight.copy_(states[0].expand(len(tokenizer), -1))
+        model.lm_head.weight.zero_()
+        for i, token in enumerate(tokenizer.convert_tokens_to_ids(list(pieces))):
+            model.model.embed_tokens.weight[token] = states[min(i + 1, len(pieces) - 1)]
+            model.lm_head.weight[token] = states[i]
+    return model, tokenizer
 
 
 def decode_slowly(model, prompt, settings, question_id="", index=0) -> tuple[list[int], list[float]]:
