@@ -5,19 +5,17 @@ from __future__ import annotations
 import ast
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lit_reason.case2code.decontamination import EvaluationSets
 from lit_reason.case2code.functions import Function
 from lit_reason.case2code.names import normalised_body
-from lit_reason.case2code.release import Stage, row_code
+from lit_reason.case2code.release import Stage
 from lit_reason.case2code.rows import Rejected, read_functions
 from lit_reason.case2code.rules import Candidate, HarvestRules, harvest_text
-from lit_reason.case2code.sources import HUMAN_EVAL, python_files, source_root
-from lit_reason.files import read_jsonl
-from lit_reason.grading.code import parse_code
-from lit_reason.human_eval import load_problems
+from lit_reason.case2code.sources import python_files, source_root
 
 logger = logging.getLogger(__name__)
 
@@ -45,20 +43,22 @@ def harvest(
     evaluation_sets: Sequence[str] = (),
     rules: HarvestRules = HarvestRules(),
     stage: Stage | None = None,
+    near_duplicates: float | None = None,
 ) -> Harvest:
     """Apply the rules to every function in `sources`, in order; of equal bodies the first one stays.
 
     Args:
         sources: `stdlib`, packages, folders, .py or .jsonl files.
-        evaluation_sets: what must not be found (rule R10), as `evaluation_keys` reads it.
+        evaluation_sets: what must not be found (rule R10), as `EvaluationSets` reads it.
         rules: which functions pass.
         stage: the step that rows of .jsonl files have behind them; None takes each for what it holds.
+        near_duplicates: similarity from which a function counts as nearly one of the evaluation sets'; None never.
 
     Raises:
         SourceError: naming a source that is neither `stdlib`, an installed package, nor a path.
     """
     found = Harvest()
-    excluded = evaluation_keys(evaluation_sets)
+    excluded = EvaluationSets(evaluation_sets, near_duplicates)
     bodies: set[str] = set()
     for source in sources:
         for item in _items(source, found, rules, stage):
@@ -83,22 +83,6 @@ def harvest_file(path: Path, origin: str, rules: HarvestRules = HarvestRules()) 
     yield from harvest_text(text, origin, rules)
 
 
-def evaluation_keys(sets: Iterable[str]) -> set[tuple[str, str]]:
-    """(name, normalised body) of every function in evaluation sets: `human_eval`, or .jsonl files whose rows have
-    `code` or `content` (rule R10)."""
-    keys = set()
-    for name in sets:
-        if name == HUMAN_EVAL:
-            codes = [problem.code for problem in load_problems()]
-        else:
-            codes = [row_code(row) for _, row in read_jsonl(name, _cut)]
-        for tree in map(parse_code, codes):
-            for node in tree.body if tree else []:
-                if isinstance(node, ast.FunctionDef):
-                    keys.add((node.name, normalised_body(ast.unparse(node))))
-    return keys
-
-
 def _items(
     source: str, found: Harvest, rules: HarvestRules, stage: Stage | None
 ) -> Iterator[Candidate | Function | Rejected]:
@@ -118,20 +102,24 @@ def _items(
 
 
 def _first_of_its_kind(
-    item: Candidate | Function, bodies: set[str], excluded: set[tuple[str, str]]
+    item: Candidate | Function, bodies: set[str], excluded: EvaluationSets
 ) -> Candidate | Function | Rejected:
     """The item, unless it repeats an earlier one (R9) or an evaluation set's (R10); it is remembered."""
-    own = normalised_body(item.source) if isinstance(item, Candidate) and item.helpers else item.body
     if item.body in bodies:
         return Rejected("R9", item.origin, item.id, item.name)
-    if {(item.name, item.body), (item.name, own)} & excluded:
-        return Rejected("R10", item.origin, item.id, item.name)
+    source = item.source if isinstance(item, Candidate) else _source(item)
+    alone = isinstance(item, Candidate) and not item.helpers
+    reason = excluded.reason({item.body if alone else normalised_body(source), item.body}, source)
+    if reason:
+        return Rejected(reason, item.origin, item.id, item.name)
     bodies.add(item.body)
     return item
 
 
-def _cut(path: Path, line: int, why: str) -> None:
-    logger.warning("%s:%d: left out of the evaluation set: not JSON: %s", path.name, line, why)
+def _source(function: Function) -> str:
+    """The function alone, without imports and what else its program holds."""
+    body = ast.parse(function.code).body
+    return next(ast.unparse(n) for n in body if isinstance(n, ast.FunctionDef) and n.name == function.name)
 
 
 def _reject(item: Rejected, found: Harvest) -> None:

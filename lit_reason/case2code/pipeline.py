@@ -43,7 +43,7 @@ from lit_reason.progress import track
 from lit_reason.sandbox import Outcome, Program
 from lit_reason.shards import Shard
 
-VERSION = 8
+VERSION = 9
 """Part of the cache's key; raise it when the same settings would give other functions than before."""
 
 FUNCTIONS, REJECTED, WRITTEN, SUMMARY, MADE_FROM, PARTS = (
@@ -53,7 +53,7 @@ FUNCTIONS, REJECTED, WRITTEN, SUMMARY, MADE_FROM, PARTS = (
 _CHUNK = 96
 """Functions that go through the stages together; a slow one then holds up few workers."""
 
-_UNUSED = ("n_train", "n_val", "n_test", "held_out_share", "near_duplicates", "workers", "allow_unprotected", "writer")
+_UNUSED = ("n_train", "n_val", "n_test", "held_out_share", "workers", "allow_unprotected", "writer")
 """Settings that do not change what is built; the writer says itself what of it does."""
 
 REASONS = {**rules.REASONS, **filters.REASONS}
@@ -254,7 +254,7 @@ def _build(folder: Path, settings: RealSettings, stage: Stage | None) -> None:
 
 def _harvest(settings: RealSettings, stage: Stage | None = None) -> Harvest:
     limits = HarvestRules(settings.max_lines, settings.max_chars, settings.helpers, settings.undefined_names)
-    return harvest(settings.sources, settings.evaluation_sets, limits, stage)
+    return harvest(settings.sources, settings.evaluation_sets, limits, stage, settings.near_duplicates)
 
 
 def _works(found: Harvest, settings: RealSettings, stage: Stage | None = None) -> list[Work]:

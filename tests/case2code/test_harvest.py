@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -148,15 +147,6 @@ def test_source_lines_are_those_of_the_parser() -> None:
     (found,) = harvest_text("x = 1\n\f\ndef f(x):\n    return x + 1\n", "t")
     assert isinstance(found, Candidate)
     assert found.source == "def f(x):\n    return x + 1\n"
-
-
-def test_decontamination_needs_name_and_body(tmp_path: Path) -> None:
-    (tmp_path / "c.py").write_text("def add(a, b):\n    return a + b\ndef plus(a, b):\n    return b + a\n")
-    exam = tmp_path / "exam.jsonl"
-    exam.write_text(json.dumps({"code": "def add(p, q):\n    'other words'\n    return p + q\n"}) + "\n")
-    found = harvest([str(tmp_path / "c.py")], [str(exam)])
-    assert [c.name for c in found.kept] == ["plus"]
-    assert found.rejected == Counter(R10=1)
 
 
 def test_unknown_source_is_named() -> None:

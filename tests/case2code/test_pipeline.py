@@ -95,7 +95,9 @@ def test_second_build_reuses_the_first(small: RealSettings, monkeypatch: pytest.
     assert build(replace(small, workers=1, n_train=3, held_out_share=0.1)) == folder
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"n_inputs": 30}, {"max_lines": 5}, {"drop_constant": False}])
+@pytest.mark.parametrize("change", [
+    {"seed": 1}, {"n_inputs": 30}, {"max_lines": 5}, {"drop_constant": False}, {"near_duplicates": None},
+])  # fmt: skip
 def test_settings_that_matter_change_the_cache(small: RealSettings, change: dict[str, Any]) -> None:
     assert pipeline.build_key(replace(small, **change)) != pipeline.build_key(small)
 
