@@ -12,7 +12,7 @@ from lit_reason.case2code.release import row_code
 from lit_reason.case2code.similarity import Alike
 from lit_reason.case2code.sources import HUMAN_EVAL
 from lit_reason.files import read_jsonl
-from lit_reason.grading.code import parse_code
+from lit_reason.grading.code import parse_code, too_deep
 from lit_reason.human_eval import load_problems
 
 SAME, LIKE = "R10", "R10-like"
@@ -59,7 +59,7 @@ def _functions(name: str) -> Iterator[str]:
     rows = [problem.code for problem in load_problems()] if name == HUMAN_EVAL else _codes(Path(name))
     for tree in map(parse_code, rows):
         for node in tree.body if tree else []:
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef) and not too_deep(node):  # no candidate is as deep
                 yield ast.unparse(node)
 
 

@@ -115,7 +115,7 @@ class Function:
 def _parameters(code: str, name: str) -> tuple[str, ...]:
     try:
         tree = ast.parse(code)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ValueError(f"'code' does not parse: {error}") from None
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == name:

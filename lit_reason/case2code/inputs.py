@@ -186,11 +186,8 @@ def _distinct(inputs: Iterable[Inputs], n: int) -> list[str]:
 
 
 def _calls(source: str, name: str) -> list[ast.Call]:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return []
-    return [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name]
+    nodes = ast.walk(parse_code(source) or ast.Module([], []))
+    return [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name]
 
 
 def _bind(call: ast.Call, params: Sequence[str]) -> Inputs | None:

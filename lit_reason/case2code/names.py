@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from lit_reason.grading.code import too_deep
+
 BUILTINS = frozenset(dir(builtins))
 Split = TypeVar("Split", bound=str)
 
@@ -21,9 +23,12 @@ def normalised_body(code: str) -> str:
 
     Raises:
         SyntaxError: when the code does not parse.
+        ValueError: when it is nested too deeply to be rewritten.
     """
-    tree = _Normaliser().visit(ast.parse(code))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+    tree = ast.parse(code)
+    if too_deep(tree):
+        raise ValueError("'code' is nested too deeply")
+    return hashlib.sha256(ast.dump(_Normaliser().visit(tree)).encode()).hexdigest()[:16]
 
 
 def split_of(key: str, shares: Mapping[Split, float]) -> Split:

@@ -71,7 +71,7 @@ def read_questions(path: Path | str, dropped: Counter[str]) -> list[Question]:
             if question.id in questions:
                 raise ValueError(f"duplicate id {question.id!r}")
             questions[question.id] = question
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, MemoryError, RecursionError) as error:
             _leave_out(place, str(error), dropped)
     if not questions:
         raise PublishedTestError(f"{path}: no test row can be used ({_counts(dropped)})")

@@ -87,7 +87,7 @@ def _item(
         return _with_inputs(replace(found, id=identity), row, on_dropped, stage)
     except ValueError as error:
         return Rejected(BAD_ROW, place, identity, name, str(error))
-    except (TypeError, KeyError, AttributeError, SyntaxError) as error:
+    except (TypeError, KeyError, AttributeError, SyntaxError, MemoryError, RecursionError) as error:
         return Rejected(BAD_ROW, place, identity, name, f"malformed: {error}")
 
 

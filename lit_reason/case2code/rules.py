@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lit_reason.case2code.names import normalised_body
 from lit_reason.case2code.scope import Scope, check_names
-from lit_reason.grading.code import parse_code
+from lit_reason.grading.code import parse_code, too_deep
 from lit_reason.sandbox import Outcome
 
 REASONS: dict[str, str] = {
@@ -21,7 +21,7 @@ REASONS: dict[str, str] = {
     "R5": "uses a name from elsewhere",
     "R6": "touches files, network, processes, input, the clock or chance",
     "R7": "declares global or nonlocal names",
-    "R8": "too short or too long",
+    "R8": "too short, too long or nested too deeply",
     "R9": "duplicate of an earlier function",
     "R10": "in an evaluation set",
     "R10-like": "nearly one of an evaluation set",
@@ -127,6 +127,8 @@ def _candidate(
     helpers = tuple(_source(helper, lines) for helper in names.helpers)
     n_lines = (node.end_lineno or node.lineno) - node.lineno + 1
     if not _MIN_LINES <= n_lines <= rules.max_lines or sum(map(len, (source, *helpers))) > rules.max_chars:
+        return "R8"
+    if any(map(too_deep, group)):  # such a one may be fine for Python, but not for what reads its tree later
         return "R8"
     params = tuple(a.arg for a in arguments.args)
     body = normalised_body("".join([*helpers, source]))

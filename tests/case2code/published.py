@@ -24,6 +24,12 @@ UNDEFINED = (
 )  # fmt: skip
 FAILING = ("def failing(x):\n    return x.nothing\n", [{"x": i} for i in range(10)])
 
+
+def deep(n: int) -> str:
+    """A function whose syntax tree is as deep as it has terms."""
+    return f"def deep(x):\n    return {'+'.join(['x'] * n)}\n"
+
+
 Inputs = Sequence[dict[str, Any]]
 
 
@@ -42,6 +48,7 @@ def results(code: str, name: str, inputs: Inputs) -> list[tuple[str, Any]]:
 
 def example_str(inputs: Inputs, rest: Inputs = ()) -> str:
     """What a writer answers: a list of `dict(...)`, and perhaps a second block."""
+
     def block(items: Inputs) -> str:
         return "".join(f"    dict({', '.join(f'{k}={v!r}' for k, v in item.items())}),  # one\n" for item in items)
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from lit_reason.case2code.harvest import harvest, harvest_file
+from lit_reason.case2code.pipeline import build, histogram, stored_functions
 from lit_reason.case2code.rules import Candidate, HarvestRules, harvest_text
+from lit_reason.case2code.settings import RealSettings
 from lit_reason.case2code.sources import SourceError, source_problem, source_version
+from tests.case2code import published as p
 
 PLANTED = '''
 import math
@@ -234,6 +237,27 @@ def test_helpers_are_carried_along_where_asked() -> None:
     scope: dict = {}
     exec(uses.code, scope)
     assert scope["uses"]([4, 7.5]) == [2, 3]
+
+
+DOCTEST = f"def deep(x):\n    '''>>> deep({'-' * 3500}1)'''\n    return [x + 2]\n"
+
+
+@pytest.mark.parametrize(("text", "reason"), [(p.deep(90), ""), (p.deep(600), "R8"), (p.deep(1500), "R8"),
+                                              (p.deep(5000), "R1"), (DOCTEST, "")])  # fmt: skip
+def test_a_function_too_deep_for_a_tree_is_counted_and_stops_no_other(text: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(text)
+    (tmp_path / "b.py").write_text("def after(x):\n    return [x]\n")
+    settings = RealSettings(sources=[str(tmp_path)], call_seconds=0.1, evaluation_sets=[])
+    folder = build(settings)
+    assert [f.name for f in stored_functions(folder)] == [*([] if reason else ["deep"]), "after"]
+    assert histogram(folder).startswith(f"rejected: 1 {reason}" if reason else "none was found")
+
+
+def test_a_deep_function_in_an_evaluation_set_does_not_matter(tmp_path: Path) -> None:
+    code = "def add(a, b):\n    return a + b\n"
+    exam = p.write(tmp_path / "exam.jsonl", [*({"code": p.deep(n)} for n in (600, 1500, 5000)), {"code": code}])
+    (tmp_path / "c.py").write_text(code)
+    assert harvest([str(tmp_path / "c.py")], [str(exam)]).rejected == Counter(R10=1)
 
 
 def test_undefined_names_pass_where_asked_but_not_packages() -> None:

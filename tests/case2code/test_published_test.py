@@ -100,6 +100,14 @@ def test_bad_rows_are_named_and_counted(tmp_path: Path, caplog) -> None:
         read_questions(p.write(tmp_path / "none.jsonl", ["{"]), Counter())
 
 
+def test_a_function_too_deep_for_a_tree_stops_no_other(tmp_path: Path, caplog) -> None:
+    deep = [{**ROWS[2], "id": str(n), "code": p.deep(n), "func_name": "deep"} for n in (600, 1500, 5000)]
+    file = p.write(tmp_path / "test.jsonl", [*deep, ROWS[0]])
+    found = scored(file, [answer("clip_sum"), answer("inverse", p.deep(1500)), answer("600", p.deep(5000))])
+    assert found.metrics["strict"].mean == 1 / found.n_questions
+    assert "test.jsonl:3: 'code' does not parse" in caplog.text
+
+
 def test_from_the_command_line(test_file: Path, tmp_path: Path) -> None:
     answers = p.write(tmp_path / "a.jsonl", [*(answer(n) for n in list(p.GOOD)[:3]), "{cut", {"completions": "x"}])
     command = [sys.executable, "-m", "lit_reason.case2code.published_test", str(test_file), str(answers)]

@@ -168,6 +168,25 @@ def test_bad_rows_are_named_by_file_and_line_and_none_stops_the_others(tmp_path:
         assert f"rows.jsonl:{line}" in caplog.text
 
 
+OWN = {"id": "own", "func_name": "deep", "cases": [{"kwargs": f"{{'x': {i}}}", "return": str(i)} for i in range(8)]}
+
+
+@pytest.mark.parametrize("form", ROWS)
+def test_functions_too_deep_for_a_tree_are_counted_at_every_step(form: str, tmp_path: Path) -> None:
+    stage, rows = ROWS[form]
+    text = json.dumps(rows[0])
+    code = json.dumps(p.GOOD["clip_sum"][0])[1:-1]
+    deep = {n: json.dumps(p.deep(n).replace("deep(x)", "clip_sum(x, cap)"))[1:-1] for n in (600, 1500, 5000)}
+    found = [json.loads(text.replace(code, code_of_n).replace('"clip_sum"', f'"{n}"')) for n, code_of_n in deep.items()]
+    for row in found:
+        row.pop("func_name", None)
+    own = [{**OWN, "id": f"own {n}", "code": p.deep(n)} for n in (600, 1500, 5000)] if stage == "executed" else []
+    kept, rejected = prepare([*found, *own, rows[1]], stage, tmp_path)
+    assert set(kept) == {"shout"}
+    assert {id: rejected[id] for id in ("600", "1500", "5000")} == {"600": "R8", "1500": "R8", "5000": "R1"}
+    assert len(rejected) == 3 + len(own)
+
+
 def test_a_file_cut_in_its_last_line_keeps_the_lines_before(tmp_path: Path) -> None:
     file = p.write(tmp_path / "rows.jsonl", ROWS["plain"][1][:4])
     file.write_bytes(file.read_bytes()[:-40])

@@ -74,6 +74,14 @@ def test_empty_answers_are_asked_for_three_more_times_then_stored_as_failed(tmp_
     assert answers["plain"].row["example_str"].startswith("examples = [dict(x=0)")
 
 
+def test_a_replay_file_may_hold_what_is_too_deep_for_a_tree(tmp_path: Path) -> None:
+    rows = [{"id": str(n), "content": p.deep(n), "example_str": "[{'x': 0}]"} for n in (600, 1500, 5000)]
+    plain = candidates()[0]
+    file = p.write(tmp_path / "rows.jsonl", [*rows, {"content": plain.source, "example_str": "[{'x': 1}]"}])
+    (found,) = ReplayWriter(file).write([plain], NO_EXECUTOR)
+    assert found.candidate.inputs == ("{'x': 1}",)
+
+
 def test_what_is_answered_is_not_asked_again(tmp_path: Path) -> None:
     with WriterServer() as server:
         settings = endpoint(server, tmp_path)
