@@ -45,9 +45,18 @@ class Case:
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Case:
-        """The inverse of `to_row`."""
-        if "kwargs" not in row or ("return" in row) == ("error" in row):
+        """The inverse of `to_row`.
+
+        Raises:
+            ValueError: saying what is no case about the row.
+        """
+        if not isinstance(row, Mapping) or "kwargs" not in row or ("return" in row) == ("error" in row):
             raise ValueError("a case needs 'kwargs' and exactly one of 'return' and 'error'")
+        for key in ("kwargs", "return", "error", "message"):
+            if not isinstance(row.get(key, ""), str):
+                raise ValueError(f"{key!r} of a case must be text, not {row[key]!r:.60}")
+        if not _are_keywords(row["kwargs"]):
+            raise ValueError(f"'kwargs' of a case must write a dict by literals, not {row['kwargs']!r:.60}")
         return cls(row["kwargs"], row.get("return"), row.get("error"), row.get("message", ""))
 
 
@@ -110,6 +119,14 @@ class Function:
             row.get("family"), row.get("body", ""), row.get("origin", ""), row.get("python", PYTHON),
             row.get("prompt", ""), row.get("output", ""),
         )  # fmt: skip
+
+
+def _are_keywords(text: str) -> bool:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
 
 
 def _parameters(code: str, name: str) -> tuple[str, ...]:

@@ -140,6 +140,15 @@ def test_test_rows_keep_their_choice_of_cases(tmp_path: Path) -> None:
     assert len(row["hidden"]) == 7
 
 
+def own(id: str, *cases: Any, code: str = "def f(x):\n    return x - 1\n", **more: Any) -> dict[str, Any]:
+    """A row in our own form."""
+    return {"id": id, "func_name": "f", "code": code, "cases": list(cases), **more}
+
+
+def case(kwargs: Any, result: Any = "0") -> dict[str, Any]:
+    return {"kwargs": kwargs, "return": result}
+
+
 BAD: list[tuple[Any, str]] = [
     ("{cut", "not JSON"),
     ("[1, 2]", "not JSON: expected an object"),
@@ -153,6 +162,10 @@ BAD: list[tuple[Any, str]] = [
      "an output is neither a value nor an error"),
     ({**p.plain("b5", "letters", *p.GOOD["letters"]), "example_outputs": 3}, "malformed"),
     ({"id": "b6", "code": p.GOOD["letters"][0]}, "no 'example_outputs'"),
+    *((own(f"k{i}", *[case(kwargs)] * 5), "'kwargs' of a case must") for i, kwargs in enumerate(
+        ("not python (", {"x": 1}, "5", "{1: 2}", "{'x': " + "(" * 300 + "1" + ")" * 300 + "}", "{'x': open('f')}"))),
+    (own("k6", *[case("{'x': 1}", 3)] * 5), "'return' of a case must be text, not 3"),
+    (own("k7", "a case"), "a case needs 'kwargs'"),
 ]  # fmt: skip
 
 
