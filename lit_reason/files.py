@@ -109,7 +109,7 @@ def read_jsonl(
                 row = json.loads(line)
                 if not isinstance(row, dict):
                     raise ValueError(f"expected an object, found {type(row).__name__}")
-            except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are both ValueErrors
+            except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
                 if on_bad is None:
                     raise ValueError(f"{path}, line {number}: {error}") from None
                 on_bad(path, number, str(error))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lit_reason.case2code.functions import Case
-from lit_reason.case2code.values import has_address, strict_match, tidy
+from lit_reason.case2code.values import has_address, is_utf8, strict_match, tidy
 from lit_reason.sandbox import CallResult, Outcome
 
 REASONS: dict[str, str] = {
@@ -20,6 +20,7 @@ REASONS: dict[str, str] = {
     "timeout": "too few calls end in time",
     "too_long": "too few results are short enough",
     "crashes": "too few calls leave the process or its limits alone",
+    "no_text": "too few results are text that a file can hold",
     "address": "a result shows a memory address",
     "nondeterministic": "two runs differ",
     "all_errors": "every call raises",
@@ -91,6 +92,8 @@ def unusable(call: CallResult) -> str | None:
     """Why one call's result can be no case, None if it can."""
     if call.status in ("timeout", "not_run"):
         return "timeout"
+    if not is_utf8(call.text):
+        return "no_text"
     if call.status == "too_long":
         return "address" if has_address(call.text) else "too_long"
     if call.status == "error":
@@ -99,8 +102,10 @@ def unusable(call: CallResult) -> str | None:
 
 
 def tidy_message(message: str) -> str:
-    """An exception's message as a case keeps it: one line of bounded length, empty where it shows an address."""
-    return "" if has_address(message) else " ".join(message.split())[:_MESSAGE_CHARS]
+    """An exception's message as a case keeps it: one line of UTF-8 of bounded length, empty where it shows an
+    address."""
+    line = " ".join(message.split())[:_MESSAGE_CHARS]
+    return "" if has_address(message) else line.encode("utf-8", "backslashreplace").decode()
 
 
 def case_of(kwargs: str, call: CallResult) -> Case:

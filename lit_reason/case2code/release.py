@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from lit_reason.case2code.functions import Case, Function
 from lit_reason.case2code.inputs import example_items, literal_or_none
-from lit_reason.case2code.values import literal_text
+from lit_reason.case2code.values import is_utf8, literal_text
 from lit_reason.grading.code import parse_code
 from lit_reason.sandbox import CallResult, Outcome
 
@@ -37,6 +37,17 @@ RESULT_CHARS = 2000
 def row_id(row: Row) -> str:
     """The row's id: `id`, or `gen_answer_id` in the steps that have no other; empty where there is none."""
     return str(row.get("id") or row.get("gen_answer_id") or "")
+
+
+def check_text(row: Row) -> None:
+    """Refuse what can be kept in no file and be shown to no model.
+
+    Raises:
+        ValueError: naming the field.
+    """
+    for key in ("id", "gen_answer_id", "prompt", "output"):
+        if isinstance(row.get(key), str) and not is_utf8(row[key]):
+            raise ValueError(f"{key!r} is no UTF-8 text: a surrogate stands alone")
 
 
 def row_code(row: Row) -> str:

@@ -16,9 +16,9 @@ from typing import Any
 from lit_reason.case2code.functions import Function
 from lit_reason.case2code.inputs import example_items
 from lit_reason.case2code.names import normalised_body
-from lit_reason.case2code.release import Stage, row_code, row_id, shown_inputs, stored_cases
+from lit_reason.case2code.release import Stage, check_text, row_code, row_id, shown_inputs, stored_cases
 from lit_reason.case2code.rules import Candidate, HarvestRules, Wording, harvest_text
-from lit_reason.case2code.values import literal_text
+from lit_reason.case2code.values import is_utf8, literal_text
 from lit_reason.files import read_jsonl
 
 
@@ -74,6 +74,7 @@ def _item(
     identity = row_id(row)
     name = str(row.get("func_name") or _first_definition(row))
     try:
+        check_text(row)
         if not identity:
             raise ValueError("no 'id'")
         if identity in seen:
@@ -99,6 +100,8 @@ def _first_definition(row: dict[str, Any]) -> str:
 
 def _task(row: dict[str, Any]) -> Function:
     function = Function.from_row(row)
+    if not all(is_utf8(case.output_with_message) for case in function.cases):
+        raise ValueError("a result is no UTF-8 text: a surrogate stands alone")
     origin = function.origin or function.id
     return replace(function, body=normalised_body(function.code), source="real", family=None, origin=origin)
 

@@ -21,6 +21,15 @@ def has_address(text: str) -> bool:
     return _ADDRESS.search(text) is not None
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a file, a tokenizer and a seed can hold the text: half of a surrogate pair is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=65536)
 def canonical(text: str) -> str:
     """The text with the items of sets and dicts in one fixed order; other texts, literal or not, are kept as they are.

@@ -49,6 +49,8 @@ TABLE = [
     ((*GOOD[:3], LONG, LONG, HANG), "too_long"),
     ((*GOOD[:3], *raised("MemoryError", "RecursionError", "ProcessDied")), "crashes"),
     ((*GOOD, *raised("RecursionError")), None),
+    ((*GOOD, *returned("\ud800")), None),
+    ((*GOOD[:3], *returned("\ud800")), "no_text"),
 ]
 
 
@@ -104,10 +106,10 @@ def test_program_that_failed() -> None:
 
 
 def test_messages_are_kept_apart_in_one_line_without_addresses() -> None:
-    calls = (*GOOD, CallResult("error", "E", "two\n lines"), CallResult("error", "E", "<A at 0x7f12> is bad"))
-    cases = verdict(calls).cases
-    assert [case.message for case in cases[4:]] == ["two lines", ""]
-    assert [case.output for case in cases[4:]] == ["E", "E"]
+    messages = ("two\n lines", "<A at 0x7f12> is bad", "half \ud800 a pair")
+    cases = verdict((*GOOD, *(CallResult("error", "E", message) for message in messages))).cases
+    assert [case.message for case in cases[4:]] == ["two lines", "", "half \\ud800 a pair"]
+    assert [case.output for case in cases[4:]] == ["E", "E", "E"]
 
 
 def test_writer_with_a_wrong_argument_name_is_dropped() -> None:

@@ -260,6 +260,17 @@ def test_a_deep_function_in_an_evaluation_set_does_not_matter(tmp_path: Path) ->
     assert harvest([str(tmp_path / "c.py")], [str(exam)]).rejected == Counter(R10=1)
 
 
+def test_corrupt_lines_of_an_evaluation_set_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    code = "def add(a, b):\n    return a + b\n"
+    exam = p.write(tmp_path / "exam.jsonl", ["{cut", "[" * 200_000, {"code": "\ud800"}, {"code": code}, {"code": code}])
+    exam.write_bytes(exam.read_bytes()[:-20])
+    (tmp_path / "c.py").write_text(code)
+    assert harvest([str(tmp_path / "c.py")], [str(exam)]).rejected == Counter(R10=1)
+    assert [line for line in range(1, 6) if f"exam.jsonl:{line}: left out of the evaluation set" in caplog.text] == [
+        1, 2, 5,
+    ]  # fmt: skip
+
+
 def test_undefined_names_pass_where_asked_but_not_packages() -> None:
     text = "import numpy\ndef a(x):\n    return helper(x)\ndef b(x):\n    return numpy.sum(x)\n"
     assert [i if isinstance(i, str) else i.name for i in harvest_text(text, "t")] == ["R5", "R5"]

@@ -181,6 +181,31 @@ def test_bad_rows_are_named_by_file_and_line_and_none_stops_the_others(tmp_path:
         assert f"rows.jsonl:{line}" in caplog.text
 
 
+CORRUPT: list[tuple[Any, str]] = [
+    ("{cut", "not JSON"),
+    ("[" * 200_000, "not JSON: maximum recursion depth exceeded"),
+    ('{"id": "deep", "content": ' + "[" * 200_000, "not JSON: maximum recursion depth exceeded"),
+    ({"id": "half \ud800 a pair"}, "'id' is no UTF-8 text"),
+    ({"prompt": "half \ud800 a pair"}, "'prompt' is no UTF-8 text"),
+    ({"output": "half \ud800 a pair"}, "'output' is no UTF-8 text"),
+]
+
+
+@pytest.mark.parametrize("form", ["raw", "written", "training"])
+def test_corrupt_lines_are_named_by_file_and_line_at_every_step(form: str, tmp_path: Path, caplog) -> None:
+    stage, rows = ROWS[form]
+    bad = [line if isinstance(line, str) else {**rows[2], "id": "x", **line} for line, _ in CORRUPT]
+    file = p.write(tmp_path / "rows.jsonl", [rows[0], *bad, rows[1], rows[3]])
+    file.write_bytes(file.read_bytes()[:-40])
+    assert main(command(file, stage, tmp_path / "out")) == 0
+    rejected = [row for _, row in read_jsonl(tmp_path / "out" / "rejected.jsonl")]
+    wanted = [*(reason for _, reason in CORRUPT), "not JSON"]
+    for line, reason, row in zip([2, 3, 4, 5, 6, 7, 9], wanted, rejected, strict=True):
+        assert row["reason"].startswith(reason) and row["origin"] == f"rows.jsonl:{line}"
+        assert f"rows.jsonl:{line}: {reason}" in caplog.text
+    assert main(command(file, stage, tmp_path / "out")) == 0  # and it opens again
+
+
 OWN = {"id": "own", "func_name": "deep", "cases": [{"kwargs": f"{{'x': {i}}}", "return": str(i)} for i in range(8)]}
 
 

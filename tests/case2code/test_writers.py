@@ -82,6 +82,16 @@ def test_a_replay_file_may_hold_what_is_too_deep_for_a_tree(tmp_path: Path) -> N
     assert found.candidate.inputs == ("{'x': 1}",)
 
 
+def test_corrupt_lines_of_a_replay_file_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plain = candidates()[0]
+    row = {"content": plain.source, "example_str": "[{'x': 1}]"}
+    file = p.write(tmp_path / "rows.jsonl", ["{cut", "[" * 200_000, {"id": "\ud800", "content": 3}, row, row])
+    file.write_bytes(file.read_bytes()[:-20])
+    (found,) = ReplayWriter(file).write([plain], NO_EXECUTOR)
+    assert found.candidate.inputs == ("{'x': 1}",)
+    assert [line for line in range(1, 6) if f"rows.jsonl:{line}: not JSON" in caplog.text] == [1, 2, 5]
+
+
 def test_what_is_answered_is_not_asked_again(tmp_path: Path) -> None:
     with WriterServer() as server:
         settings = endpoint(server, tmp_path)
