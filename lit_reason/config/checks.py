@@ -24,6 +24,7 @@ from lit_reason.config.types import (
     item_annotation,
     members,
     nested_group,
+    per_cent,
     typed,
 )
 
@@ -170,10 +171,11 @@ class Checker:
             return typed(value, annotation)
         except ValueError:
             words = choices(annotation)
-            expected = described(annotation) if len(words) < 8 else "is none of the allowed words"
-            return self._say(
-                path, expected if len(words) > 7 else f"expected {expected}", value, nearest(str(value), words)
-            )
+            if len(words) > 7:
+                return self._say(path, "is none of the allowed words", value, nearest(str(value), words))
+            fraction = per_cent(value, annotation)
+            expected = f"expected {described(annotation)}{', as a fraction' if fraction else ''}"
+            return self._say(path, expected, value, fraction or nearest(str(value), words))
 
     def _is_class_name(self, value: str) -> bool:
         return bool(self.settings.index.find(value)) or ("." in value and value.rpartition(".")[2][:1].isupper())

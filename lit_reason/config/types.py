@@ -100,6 +100,17 @@ def described(annotation: Any) -> str:
     return " or ".join(words)
 
 
+def per_cent(value: Any, annotation: Any) -> str | None:
+    """The fraction that a per cent was meant as: `0.6` for 60 where a number from 0 to 1 is asked for."""
+    if not any(getattr(member, "_expression", "") == "v>=0 and v<=1" for member in members(annotation)):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return f"{number / 100:g}" if 2 <= number <= 100 else None
+
+
 def typed(value: Any, annotation: Any) -> Any:
     """The value in its type, as jsonargparse reads it ("8" is 8 where a whole number is asked for).
 

@@ -44,7 +44,7 @@ def check_runs(study: Study, steps: Sequence[Step]) -> None:
 def all_mistakes(study: Study, steps: Sequence[Step]) -> list[Mistake]:
     """What is wrong with any step; a mistake that all seeds share is named once."""
     found: dict[str, Mistake] = {}
-    for step in steps:
+    for step in _different(steps):
         for mistake in _call_mistakes(step) if step.spec.call else _command_mistakes(step):
             mistake = placed(study, step, mistake)
             found.setdefault(str(mistake), mistake)
@@ -78,6 +78,16 @@ def call_arguments(function: Any, arguments: dict[str, Any]) -> tuple[dict[str, 
     settings.values = arguments
     checker = Checker(Request("study", settings))
     return checker.arguments(function), checker.mistakes
+
+
+def _different(steps: Sequence[Step]) -> list[Step]:
+    """One step for all seeds of a run that uses its seed for nothing but `run.seed`: they are wrong alike."""
+    found: dict[str, Step] = {}
+    for step in steps:
+        named = {reference.name for reference in references([step.spec.set, step.spec.config]) if not reference.run}
+        about = {name: value for name, value in step.variables.items() if name != "seed" or name in named}
+        found.setdefault(str((step.spec.name, about)), step)
+    return list(found.values())
 
 
 def _call_mistakes(step: Step) -> list[Mistake]:

@@ -28,7 +28,7 @@ usage: train.py study --config configs/studies/NAME.yaml [options] [--key value 
 
   --config FILE      the study
   --only RUN         this run and what it builds on, nothing else; may be given several times
-  --dry_run          print every run, its command line, and whether and why it would run
+  --dry_run          check every run; print them, their command lines, and whether and why each would run
   --smoke            the study's short form, kept apart from the full one
   --keep_going       after a failed run go on with those that do not build on it
   --root FOLDER      where runs are kept (default runs); the study lies in FOLDER/studies/NAME
@@ -55,6 +55,8 @@ class StudyRequest:
 
 def study_command(arguments: list[str]) -> int:
     """Run `train.py study ...`; 0 when every run that was asked for is finished, 1 when one failed."""
+    from lit_reason.study.checks import check_runs
+
     request = read_arguments(arguments)
     if request.help:
         sys.stdout.write(HELP)
@@ -66,6 +68,7 @@ def study_command(arguments: list[str]) -> int:
     steps = plan(study, folder)
     _check_names(request.only, study)
     wanted = wanted_steps(steps, request.only)
+    check_runs(study, wanted)
     if request.dry_run:
         sys.stdout.write("\n".join(_planned(wanted)) + "\n")
         return 0
@@ -139,10 +142,8 @@ def _planned(steps: list[Step]) -> list[str]:
 def _run(study: Study, steps: list[Step], wanted: list[Step], folder: Path, request: StudyRequest) -> int:
     import yaml
 
-    from lit_reason.study.checks import check_runs
     from lit_reason.study.progress import Progress
 
-    check_runs(study, wanted)
     text = yaml.safe_dump(study.values, sort_keys=False, allow_unicode=True, width=120)
     write_text_atomic(folder / STUDY_FILE, text)
     done = {step.spec.name: seconds_of(step.run_dir) for step in wanted if is_finished(step.run_dir)}

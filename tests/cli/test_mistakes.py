@@ -51,7 +51,10 @@ ON_THE_DEMO = {
     "--data.loading.rows 0": "data.loading.rows: expected a whole number >0 (got 0)",
     "--data.loading.row_tokens=-4": "data.loading.row_tokens: expected a whole number >0 (got -4)",
     "--data.loading.pack maybe": "data.loading.pack: expected true or false (got maybe)",
-    "--data.real.max_error_share 2": "data.real.max_error_share: expected a number >=0 and <=1 (got 2)",
+    "--data.real.max_error_share 2": (
+        "data.real.max_error_share: expected a number >=0 and <=1, as a fraction (got 2; did you mean 0.02?)"
+    ),
+    "--data.real.max_error_share 200": "data.real.max_error_share: expected a number >=0 and <=1 (got 200)",
     "--run.seed x": "run.seed: expected a whole number >=0 (got x)",
     "--trainer 3": "trainer: expected settings of Trainer, key by key (got 3)",
     "--trainer.max_steps": "trainer.max_steps: needs a value",

@@ -200,8 +200,18 @@ def test_artifacts_by_name(tmp_path):
         artifact_path(run, "pool")
 
 
+OWN = """
+from pathlib import Path
+
+def label(out: Path, tau: float, model: str) -> None: pass
+def nothing(out: Path, text: str) -> None: pass
+"""
+
+
 def test_a_dry_run_prints_the_plan_and_imports_nothing_heavy(capsys):
+    """The runs are checked in another process."""
     planned()
+    Path("own.py").write_text(OWN)
     for arguments in (["--help"], ["--config", "s.yaml", "--dry_run"]):
         code = (
             f"import sys; from lit_reason.cli import main; assert main({['study', *arguments]!r}) == 0; "

@@ -49,7 +49,7 @@ VOTES = [vote("a", {"1": 4}), vote("b", {"1": 1, "2": 2})]
 @pytest.mark.parametrize(
     ("votes", "questions", "settings", "line"),
     [
-        (VOTES, None, {"tau": "60"}, "tau: expected a number >=0 and <=1 (got 60)"),
+        (VOTES, None, {"tau": "60"}, "tau: expected a number >=0 and <=1, as a fraction (got 60; did you mean 0.6?)"),
         ([VOTES[0], VOTES[0]], None, {}, "v.jsonl, line 2: the id 'a' occurs twice"),
         ([VOTES[0], VOTES[0]], None, {"oracle": "true"}, "v.jsonl, line 2: the id 'a' occurs twice"),
         ([VOTES[0], vote("x", {"1": 4})], None, {}, "v.jsonl, line 2: the id 'x' is that of no question"),
@@ -153,8 +153,20 @@ def test_a_study_is_refused_before_anything_runs(capsys, monkeypatch, tmp_path):
     said = capsys.readouterr().err.splitlines()
     assert sorted(said) == [
         "config error: runs.naive_rows: set.stage2: expected one of filtered, unfiltered (got all) [command line]",
-        "config error: runs.oracle_rows: set.tau: expected a number >=0 and <=1 (got 60) [command line]",
+        "config error: runs.oracle_rows: set.tau: expected a number >=0 and <=1, as a fraction "
+        "(got 60; did you mean 0.6?) [command line]",
         "config error: runs.questions: set.n_h2: expected a whole number >0 (got 0) [command line]",
         "config error: runs.weak_answers: set.n: expected a whole number >0 (got 0) [command line]",
     ]
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_refuses_what_the_study_would(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    study = ["study", "--config", "configs/studies/weak_to_strong_toy.yaml", "--root", str(tmp_path / "runs")]
+    assert main([*study, "--runs.toy.set.tau", "80", "--dry_run"]) == 2
+    captured = capsys.readouterr()
+    assert not captured.out and captured.err == (
+        "config error: runs.toy: set.tau: expected a number >=0 and <=1, as a fraction (got 80; did you mean 0.8?) "
+        "[command line]\n"
+    )
