@@ -42,6 +42,12 @@ def stage2(tau: float, unfiltered: bool = False) -> str:
     return f"Stage II, tau {tau:g}{', unfiltered' if unfiltered else ''}"
 
 
+def labels_of(student: str) -> str:
+    """The file of the supervisor's labels that a student could have learned from: greedy answers where training was
+    naive, the majority of the votes for all others."""
+    return "greedy.jsonl" if student == NAIVE else "votes.jsonl"
+
+
 @dataclass(frozen=True)
 class Variants:
     """Runs by what they are in the study; each list has one run a seed, in one order.
@@ -87,9 +93,9 @@ class Variants:
 
     def same_as_weak(self, student: str, split: Literal["test", "H2"]) -> list[dict[str, Figure]]:
         """How often a student gives the supervisor's answer, for each seed: "" overall, and where the supervisor is
-        right or wrong. On H2 the supervisor's answer is its label, the majority of its votes."""
+        right or wrong. On H2 the supervisor's answer is its label."""
         file, known = ("greedy.jsonl", self.h2) if split == "H2" else ("answers.jsonl", self.test)
-        label = "votes.jsonl" if split == "H2" else file
+        label = labels_of(student) if split == "H2" else file
         found = []
         for run, weak, questions in zip(self.students.get(student, []), self.weak, known, strict=False):
             gold = {id: str(each.gold) for id, each in questions.items()}

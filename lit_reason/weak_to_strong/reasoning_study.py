@@ -16,10 +16,12 @@ from lit_reason.weak_to_strong.reasoning_claims import claims, published_tables
 from lit_reason.weak_to_strong.reasoning_labels import label_charts, label_tables
 from lit_reason.weak_to_strong.reasoning_runs import (
     CEILING,
+    NAIVE,
     WEAK,
     Runs,
     Variants,
     answers,
+    labels_of,
     lines,
     right,
     stage1,
@@ -28,6 +30,10 @@ from lit_reason.weak_to_strong.reasoning_runs import (
 
 RESTARTED = "naive", "stage1", "stage2", "iterated", "oracle", "ceiling"
 """Fits that start from S0; `continued` starts from S1."""
+
+LABELS = (
+    "The supervisor's labels of H2 are its greedy answers for naive training, which learns them, else its majorities."
+)
 
 
 def tables(runs: FinishedRuns) -> StudyResults:
@@ -65,7 +71,7 @@ def _variant_table(
     note = f"Greedy answers. Intervals are Student's t over {n} seeds." if n > 1 else (
         "Greedy answers. One seed: intervals resample test questions and leave out what another seed would change."
     )  # fmt: skip
-    return Table("Every variant", columns, rows, note)
+    return Table("Every variant", columns, rows, f"{note} {LABELS}")
 
 
 def _same(variants: Variants, label: str, split: Any, part: str) -> Figure | None:
@@ -118,7 +124,7 @@ def _epoch_charts(runs: FinishedRuns, variants: Variants) -> list[Chart]:
         values = [[curve[name][epoch - 1] for curve in curves] for epoch in epochs]
         means = [sum(several) / len(several) for several in values]
         series.append(Series(name, epochs, means, [min(v) for v in values], [max(v) for v in values]))
-    note = "Naive training, means over seeds with their range."
+    note = f"Naive training, means over seeds with their range. {LABELS}"
     return [Chart("lines", "Overfitting curve", "epochs", "share", series, "share", note=note)]
 
 
@@ -136,8 +142,9 @@ def _epoch_tables(runs: FinishedRuns, variants: Variants) -> list[Table]:
 
 
 def _curve(run: FinishedRun, weak: FinishedRun, h2: Mapping[str, Any]) -> dict[str, list[float]]:
-    """By epoch the accuracy on the test, and how many of the supervisor's right and wrong labels are reproduced."""
-    labels, found = answers(weak, "votes.jsonl"), dict[str, list[float]]()
+    """Of a naive fit by epoch: the accuracy on the test, and how many of the supervisor's right and wrong labels are
+    reproduced."""
+    labels, found = answers(weak, labels_of(NAIVE)), dict[str, list[float]]()
     for test in sorted((run.path / "epochs").glob("test-*.jsonl")):
         graded = [bool(row["right"]) for _, row in read_jsonl(test)]
         given = answers(run, f"epochs/{test.name.replace('test', 'h2')}")

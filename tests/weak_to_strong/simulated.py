@@ -9,7 +9,7 @@ from random import Random
 
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.study_results import FinishedRun, FinishedRuns
-from lit_reason.weak_to_strong.question_files import read_questions
+from lit_reason.weak_to_strong.question_files import read_questions, read_votes
 from lit_reason.weak_to_strong.steps import select
 from lit_reason.weak_to_strong.votes import Answered, cast_vote
 
@@ -89,9 +89,9 @@ class Simulated:
         record = {"start": self.starts.get(name, "s0"), "end": f"{name} {seed}", "steps": 60, **(weights or {})}
         (path / "weights.json").write_text(json.dumps(record))
         if name == "naive":
-            for epoch, share in ((1, 0.7), (2, 0.6)):
+            for epoch, share, said in ((1, 0.7, self._gold()), (2, 0.6, self._learned(seed))):
                 self._test(path / "epochs" / f"test-{epoch:03d}.jsonl", share)
-                rows = [{"id": id, "answer": q.gold, "right": None} for id, q in self.gold.items()]
+                rows = [{"id": id, "answer": answer, "right": None} for id, answer in said.items()]
                 write_jsonl_atomic(path / "epochs" / f"h2-{epoch:03d}.jsonl", rows)
 
     def _answers(self, name, seed, variables=None):
@@ -103,8 +103,16 @@ class Simulated:
         results.put(share("accuracy", "test", "", right, N, [seed]))
         results.save(path)
         if name != "weak":
-            write_jsonl_atomic(path / "greedy.jsonl", [{"id": id, "answer": q.gold} for id, q in self.gold.items()])
+            said = self._learned(seed) if name == "naive" else self._gold()
+            write_jsonl_atomic(path / "greedy.jsonl", [{"id": id, "answer": answer} for id, answer in said.items()])
         return path
+
+    def _gold(self):
+        return {id: q.gold for id, q in self.gold.items()}
+
+    def _learned(self, seed):
+        """What a naive student says that fits its labels to the last one: the supervisor's greedy answers."""
+        return {vote.id: vote.answer for vote in read_votes(self.root / "weak_answers" / str(seed) / "greedy.jsonl")}
 
     def _test(self, path, share):
         n = round(share * N)

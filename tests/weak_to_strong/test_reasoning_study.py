@@ -10,7 +10,7 @@ from lit_reason.results import Figure, Results, share
 from lit_reason.study_results import FinishedRun, StudyRecord
 from lit_reason.weak_to_strong.metrics import performance_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import falling_topic, topic_change
-from lit_reason.weak_to_strong.reasoning_runs import NAIVE, START, Variants
+from lit_reason.weak_to_strong.reasoning_runs import NAIVE, START, Variants, answers
 from lit_reason.weak_to_strong.reasoning_study import tables
 from tests.weak_to_strong.simulated import Simulated
 
@@ -124,7 +124,8 @@ def test_the_overfitting_curve_has_its_best_epoch(found):
     assert table(found, "Naive training, best and last epoch").rows[0] == [0, 1, 0.7, 2, 0.6]
     chart = next(each for each in found.charts if each.title == "Overfitting curve")
     curves = {series.name: series.y for series in chart.series}
-    assert curves["right labels reproduced"] == [1, 1] and curves["wrong labels reproduced"] == [0, 0]
+    assert curves["right labels reproduced"] == [1, 1]
+    assert curves["wrong labels reproduced"] == [0, 1]  # at its end it fits every greedy answer that it was shown
 
 
 def test_confidence_is_worth_more_the_higher_it_is(found):
@@ -136,6 +137,19 @@ def test_a_student_that_is_always_right_repeats_no_wrong_label(tmp_path):
     variants = Variants(Simulated(tmp_path, seeds=(0,)).runs)
     same = variants.same_as_weak("Stage I, tau 0.6", "H2")[0]
     assert same["supervisor right"].value == 1 and same["supervisor wrong"].value == 0
+
+
+def test_naive_training_is_measured_by_the_greedy_answers_that_it_learned(found, tmp_path):
+    """Majorities are right more often, so that against them a student that fits all its labels would seem to repeat
+    only some mistakes."""
+    assert rows_of(found, "Every variant")[NAIVE][6].value == 1
+    repeats = claim(found, "Naive training repeats more")
+    assert repeats.verdict == "replicated" and repeats.measured.value == 1
+    simulated = Simulated(tmp_path, seeds=(0,))
+    (weak,) = simulated.runs.of("weak_answers")
+    greedy, majority = answers(weak, "greedy.jsonl"), answers(weak, "votes.jsonl")
+    wrong = {id for id, question in simulated.gold.items() if greedy[id] != question.gold}
+    assert 0 < sum(greedy[id] == majority[id] for id in wrong) < len(wrong)
 
 
 def test_the_record_survives_its_file(found, tmp_path):
