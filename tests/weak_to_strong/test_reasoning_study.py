@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from lit_reason.results import Figure, Results, share
+from lit_reason.study.file import read_study
 from lit_reason.study_results import FinishedRun, StudyRecord
 from lit_reason.weak_to_strong.metrics import performance_gap_recovered
-from lit_reason.weak_to_strong.reasoning_claims import falling_topic, topic_change
+from lit_reason.weak_to_strong.reasoning_claims import ABLATION, falling_topic, topic_change
 from lit_reason.weak_to_strong.reasoning_runs import NAIVE, START, Variants, answers
 from lit_reason.weak_to_strong.reasoning_study import tables
 from tests.weak_to_strong.simulated import Simulated
+
+STUDY = Path(__file__).resolve().parents[2] / "configs/studies/weak_to_strong_reasoning.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,15 @@ def test_the_paper_and_this_study_stand_in_one_unit(found):
     assert [ours[i].text() for i in (1, 2, 8)] == ["50.0 %", "55.0 %", "90.0 %"]
     llama = both.rows[0]
     assert [llama[i] for i in (1, 2, 3, 4, 6, 8)] == ["74.8 %", "75.2 %", "7.19 %", "80.28 %", "81.5 %", "80.4 %"]
+
+
+def test_every_row_of_the_papers_ablation_is_run_here():
+    """Stage II, filtered and not, at every threshold of Stage I but 0, which discards nothing."""
+    runs = read_study(str(STUDY), [], smoke=False).runs
+    taus = runs["stage1_rows"].each["tau"]
+    for name in ("stage2_rows", "stage2", "stage2_answers"):
+        assert runs[name].each == {"tau": [tau for tau in taus if tau], "stage2": ["filtered", "unfiltered"]}
+    assert {*ABLATION} <= {*taus}
 
 
 def test_stage_two_labels_better_and_gives_hard_questions_back(found):
