@@ -23,6 +23,19 @@ def performance_gap_recovered(weak: float, student: float, ceiling: float) -> fl
     return (student - weak) / (ceiling - weak)
 
 
+def gap_note(gap: float, standard_error: float) -> str:
+    """What to know of a ceiling minus weak before believing a PGR over it; empty where it is far from 0."""
+    if not gap > 0:
+        return "undefined: the ceiling is not above the weak model"
+    return "" if gap >= 2 * standard_error else "gap not significant: below twice its standard error"
+
+
+def gap_standard_error(weak: Sequence[bool], ceiling: Sequence[bool]) -> float:
+    """Of ceiling minus weak, from right and wrong answers to the same questions; infinite for a single one."""
+    changes = np.asarray(ceiling, np.float64) - np.asarray(weak, np.float64)
+    return float(changes.std(ddof=1) / math.sqrt(len(changes))) if len(changes) > 1 else math.inf
+
+
 @dataclass(frozen=True)
 class GapRecovered:
     """PGR of one (weak, student, ceiling), and what a reader must know before believing it.
@@ -63,12 +76,11 @@ def gap_recovered(
     accuracies = right.mean(1)
     gap = float(accuracies[2] - accuracies[0])
     value = performance_gap_recovered(*map(float, accuracies))
+    note = gap_note(gap, gap_standard_error(weak, ceiling))
     if value is None:
-        return GapRecovered(None, None, gap, "undefined: the ceiling is not above the weak model")
+        return GapRecovered(None, None, gap, note)
     drawn = np.random.default_rng(seed).integers(n, size=(n_resamples, n))
     w, s, c = (row[drawn].mean(1) for row in right)
-    standard_error = float((right[2] - right[0]).std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
-    note = "" if gap >= 2 * standard_error else "gap not significant: below twice its standard error"
     if (c <= w).mean() > 0.025:  # the interval would run through infinity
         return GapRecovered(value, None, gap, note or "the gap may vanish, so PGR has no interval")
     ratios = (s - w)[c > w] / (c - w)[c > w]

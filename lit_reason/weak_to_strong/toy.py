@@ -8,6 +8,7 @@ the supervisor's mistakes, the distractors (2503.04249's argument in miniature).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,15 @@ from lit_reason.charts import Chart, Series, save_charts
 from lit_reason.files import write_json_atomic
 from lit_reason.progress import Job
 from lit_reason.results import Figure, Results, count, share
+from lit_reason.weak_to_strong.metrics import gap_standard_error
 from lit_reason.weak_to_strong.thresholds import check_threshold, needed_votes
+from lit_reason.weak_to_strong.votes import Answered, cast_vote, check_enough, split_by_confidence
 
 SIGNAL, DISTRACTORS, HIDDEN = 8, 20, 128
 N_VOTES, BATCH, RATE = 10, 32, 3e-3
-SPLITS = "test", "discarded", "H2"
+STANDARD_ERROR = "standard error of the gap"
+
+logger = logging.getLogger(__name__)
 
 Curve = dict[str, list[float]]
 
@@ -64,10 +69,15 @@ def run_toy(
         epochs: passes over the training items, in every variant.
         n_items: items to label, half of them hard.
         n_test: items to test on.
+
+    Raises:
+        WeakToStrongError: tau is no share, or it leaves no label for Stage I.
     """
     check_threshold("tau", tau)
     draw = torch.Generator().manual_seed(seed)
     transfer, test = make_items(n_items, n_test, draw)
+    for warning in _check_kept(transfer.votes, tau):
+        logger.warning("%s", warning)
     with Job("toy, trainings", 4, "trainings") as job:
         found = _variants(transfer, test, tau, epochs, draw, job)
     results = Results(run=f"toy/{seed}")
@@ -94,6 +104,14 @@ def majority(votes: Tensor) -> Tensor:
 def is_kept(votes: Tensor, tau: float) -> Tensor:
     """Whether the majority has enough votes."""
     return torch.maximum(votes, N_VOTES - votes) >= needed_votes(tau, N_VOTES)
+
+
+def _check_kept(votes: Tensor, tau: float) -> list[str]:
+    """Warnings about Training Set A, which must not be empty."""
+    cast = [cast_vote(str(i), [Answered("", "1")] * n + [Answered("", "0")] * (N_VOTES - n))
+            for i, n in enumerate(votes.tolist())]  # fmt: skip
+    kept, discarded = split_by_confidence(cast, tau)
+    return check_enough(kept, cast, tau, BATCH) + ([] if discarded else ["D is empty, so S2 = S1"])
 
 
 def network(seed: int) -> nn.Sequential:
@@ -159,7 +177,8 @@ def train(
             same = net(transfer.inputs).argmax(-1) == weak
             curve["accuracy"].append(_accuracy(net, test))
             curve["agreement"].append(float(same.double().mean()))
-            curve["agreement with wrong labels"].append(float(same[weak != transfer.gold].double().mean()))
+            wrong = same[weak != transfer.gold].double()
+            curve["agreement with wrong labels"].append(float(wrong.mean()) if len(wrong) else 0.0)
     return net, curve
 
 
@@ -194,22 +213,40 @@ def _accuracy(net: nn.Sequential, items: Items) -> float:
 
 
 def _figures(found: Trained, transfer: Items, test: Items, tau: float, seed: int) -> list[Figure]:
-    def part(name: str, split: str, right: Tensor) -> Figure:
-        return share(name, split, "", int(right.sum()), len(right), [seed])
+    """What is a share of an empty set is left out."""
+    figures = [
+        *_accuracies(found, test, seed), *_label_figures(found, transfer, seed),
+        count("kept in Stage II", "discarded", "", int(found.kept_again.sum())),
+        Figure("tau", "", "", tau, seeds=[seed], kind="value"),
+    ]  # fmt: skip
+    return [figure for figure in figures if figure is not None]
 
+
+def _accuracies(found: Trained, test: Items, seed: int) -> list[Figure | None]:
     def accuracy(name: str, value: float) -> Figure:
         return share(f"accuracy, {name}", "test", "", round(value * len(test)), len(test), [seed])
 
-    figures = [accuracy("weak", float((majority(test.votes) == test.gold).double().mean()))]
+    weak = majority(test.votes) == test.gold
+    figures: list[Figure | None] = [accuracy("weak", float(weak.double().mean()))]
     for name, (_, curve) in found.trained.items():
         figures.append(accuracy(name, curve["accuracy"][-1]))
         figures.append(accuracy(f"{name}, best epoch", max(curve["accuracy"])))
+    with torch.no_grad():
+        ceiling = found.trained["ceiling"][0](test.inputs).argmax(-1) == test.gold
+    error = gap_standard_error(weak.tolist(), ceiling.tolist())
+    return [*figures, Figure(STANDARD_ERROR, "test", "", error, len(test), seeds=[seed], kind="value")
+            if len(test) > 1 else None]  # fmt: skip
+
+
+def _label_figures(found: Trained, transfer: Items, seed: int) -> list[Figure | None]:
+    def part(name: str, split: str, right: Tensor) -> Figure | None:
+        return share(name, split, "", int(right.sum()), len(right), [seed]) if len(right) else None
+
     naive = found.trained["naive"][1]
     kept, discarded = transfer[found.kept], transfer[~found.kept]
     again, kept_again = majority(found.strong_votes), found.kept_again
     union = torch.cat([kept.hard, discarded.hard[kept_again]])
     return [
-        *figures,
         part("kept", "H2", found.kept),
         part("fit to weak labels, naive", "H2", torch.arange(len(transfer)) < naive["agreement"][-1] * len(transfer)),
         part("hard share", "H2", transfer.hard),
@@ -219,6 +256,4 @@ def _figures(found: Trained, transfer: Items, test: Items, tau: float, seed: int
         part("label accuracy, weak", "discarded", majority(discarded.votes) == discarded.gold),
         part("label accuracy, S1", "discarded", again == discarded.gold),
         part("label accuracy, S1 filtered", "discarded", (again == discarded.gold)[kept_again]),
-        count("kept in Stage II", "discarded", "", int(kept_again.sum())),
-        Figure("tau", "", "", tau, seeds=[seed], kind="value"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,7 @@ def with_values(run: FinishedRun, folder, **values: float) -> FinishedRun:
     results = Results.load(run.path)
     for figure in list(results.figures):
         if figure.name in values:
-            results.put(replace(figure, value=values[figure.name], ci95=(0.0, 1.0)))
+            results.put(replace(figure, value=values[figure.name], ci95=figure.ci95 and (0.0, 1.0)))
     results.save(folder)
     (folder / "curves.json").write_bytes((run.path / "curves.json").read_bytes())
     return FinishedRun("toy", run.variables, folder)
@@ -48,6 +49,52 @@ def test_an_order_that_fails_is_shown_as_failed(runs, tmp_path):
         run = with_values(runs.runs[0], tmp_path / name, **{**good, "accuracy, naive": naive})
         verdicts.append(tables(FinishedRuns([run])).claims[0].verdict)
     assert verdicts == ["replicated", "not replicated"]
+
+
+def small(folder: Path, **settings) -> FinishedRun:
+    toy.run_toy(folder, **{"epochs": 1, "n_items": 60, "n_test": 100, **settings})
+    return FinishedRun("toy", {"seed": 0}, folder)
+
+
+def test_a_ceiling_that_is_not_above_its_supervisor_leaves_no_gap(runs, tmp_path):
+    """In the seed where it is so; the other one decides."""
+    low = with_values(runs.runs[0], tmp_path, **{"accuracy, weak": 0.8, "accuracy, ceiling": 0.8})
+    results = tables(FinishedRuns([low]))
+    assert all(row[2] is None for row in results.tables[0].rows)
+    assert "Seed 0: undefined: the ceiling is not above the weak model." in results.tables[0].note
+    assert "Performance gap recovered" not in [chart.title for chart in results.charts]
+    both, other = (tables(FinishedRuns([*found, runs.runs[1]])).tables[0] for found in ([low], []))
+    assert [row[2] and row[2].value for row in both.rows] == [row[2] and row[2].value for row in other.rows]
+
+
+def test_a_gap_within_twice_its_standard_error_is_flagged(runs, tmp_path):
+    notes = []
+    for name, error in (("near", 0.06), ("far", 0.04)):
+        (tmp_path / name).mkdir()
+        values = {"accuracy, weak": 0.8, "accuracy, ceiling": 0.9, toy.STANDARD_ERROR: error}
+        notes.append(tables(FinishedRuns([with_values(runs.runs[0], tmp_path / name, **values)])).tables[0].note)
+    assert "Seed 0: gap not significant" in notes[0] and "not significant" not in notes[1]
+    measured = runs.runs[0].figure(toy.STANDARD_ERROR, "test").value
+    shares = [runs.runs[0].figure(f"accuracy, {who}", "test").value for who in ("weak", "ceiling")]
+    independent = sum(p * (1 - p) / 400 for p in shares) ** 0.5
+    assert 0.5 * independent < measured < 1.2 * independent  # of the same items, so mostly smaller
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.5])
+def test_where_nothing_is_discarded_stage_two_is_stage_one(tau, tmp_path, caplog):
+    run = small(tmp_path, tau=tau)
+    assert "D is empty, so S2 = S1" in caplog.text
+    assert not [figure for figure in run.results.figures if figure.split == "discarded" and figure.kind == "share"]
+    assert run.figure("accuracy, stage2", "test").value == run.figure("accuracy, stage1", "test").value
+    results = tables(FinishedRuns([run]))
+    assert "Seed 0: D is empty, S2 = S1." in results.tables[1].note
+    assert [row[1] is None for row in results.tables[1].rows] == [False] * 5 + [True] * 3 + [False]
+    assert results.claims[2].verdict == "not testable here" and "empty in every seed" in results.claims[2].reason
+
+
+def test_where_nothing_is_kept_the_toy_stops_before_it_trains(tmp_path):
+    with pytest.raises(WeakToStrongError, match="no label reaches tau = 1; questions by confidence: 0.6-0.7: 1$"):
+        small(tmp_path, tau=1.0, n_items=1, seed=3)
 
 
 def test_same_seed_same_result_other_seed_another(runs, tmp_path):
