@@ -107,7 +107,7 @@ class Function:
             ValueError: one readable line saying what is wrong with the row (section 11).
         """
         for key in ("id", "func_name", "code", "cases"):
-            if not row.get(key) and not (key == "cases" and row.get("prompt")):
+            if row.get(key) in (None, "", []) and not (key == "cases" and row.get("prompt")):
                 raise ValueError(f"no {key!r}")
         params = _parameters(row["code"], row["func_name"])
         cases = tuple(Case.from_row(case) for case in row.get("cases") or ())

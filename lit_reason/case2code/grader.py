@@ -41,10 +41,11 @@ class CaseGrader:
     """Runs the extracted program on all stored inputs and compares the results, case by case.
 
     A grade's `score` is the share of matching cases; it is right only if all match. `detail` has `strict`,
-    `value_aware`, `shown_pass`, `hidden_pass`, `error_match` (share of the expected exceptions, None without any),
-    `failed` (the first failed cases: `call`, `expected`, `got`, `shown`) and `kind`: `no_code` (no fence, and the
-    text is no Python), `syntax`, `missing_function` (none of that name that takes these keyword arguments), `runtime`
-    (raises where a value is expected), `timeout`, `truncated`, `wrong`, or `ok`.
+    `value_aware`, `shown_pass` and `hidden_pass` (whether all cases of the kind match, None where there are none),
+    `error_match` (share of the expected exceptions, None without any), `failed` (the first failed cases: `call`,
+    `expected`, `got`, `shown`) and `kind`: `no_code` (no fence, and the text is no Python), `syntax`,
+    `missing_function` (none of that name that takes these keyword arguments), `runtime` (raises where a value is
+    expected), `timeout`, `truncated`, `wrong`, or `ok`.
 
     Where a question's `error_messages` is set, strict means the exception's message too, as in the release.
 
@@ -142,8 +143,8 @@ class CaseGrader:
         detail: dict[str, Any] = {
             "strict": all(strict),
             "value_aware": all(aware),
-            "shown_pass": all(strict[i] for i in question.meta["shown"]),
-            "hidden_pass": all(strict[i] for i in question.meta["hidden"]),
+            "shown_pass": _all_of(strict, question.meta["shown"]),
+            "hidden_pass": _all_of(strict, question.meta["hidden"]),
             "error_match": sum(errors) / len(errors) if errors else None,
             "kind": kind,
             "failed": _failed(cases, calls, strict, question.meta["shown"]),
@@ -152,6 +153,11 @@ class CaseGrader:
             sample.pool_key, question.id, sample.sample_index, self.name, _STATUS.get(kind, "wrong"),
             answer=pending.code, score=sum(strict) / len(strict), detail=detail,
         )  # fmt: skip
+
+
+def _all_of(strict: list[bool], indices: list[int]) -> bool | None:
+    """Whether all of these cases match; None for none, because a program that passes nothing has not passed."""
+    return all(strict[i] for i in indices) if indices else None
 
 
 def _failed(

@@ -47,8 +47,11 @@ _VALUES: dict[str, Value] = {
     "value_aware": lambda g: g.detail["value_aware"],
     "shown_pass": lambda g: g.detail["shown_pass"],
     "hidden_pass": lambda g: g.detail["hidden_pass"],
-    "overfit_gap": lambda g: g.detail["shown_pass"] - g.detail["strict"],
+    "overfit_gap": lambda g: None if g.detail["shown_pass"] is None else g.detail["shown_pass"] - g.detail["strict"],
 }
+
+_NEEDS = {"shown_pass": "shown", "hidden_pass": "hidden", "overfit_gap": "shown"}
+"""Values that only questions with such cases have, answered or not."""
 
 _FRACTIONS = ("case_fraction", "error_match")
 """Values that lie between 0 and 1 for a single answer already."""
@@ -60,7 +63,8 @@ def summarise(questions: Sequence[Question], grades: Iterable[Grade], ks: Sequen
     For each source: the metrics of section 6, `kind/<kind>` (share of samples that ended so), `pass@k` for each k in
     `ks`, `strict/name_given` and `strict/name_hidden` where both occur, and `strict/family/<family>`. With several
     samples a question, its value is their mean. A question without any grade counts as wrong, and has neither kind nor
-    `error_match`. Questions that are no cases (HumanEval) have `strict`, kinds and pass@k only.
+    `error_match`; one without hidden cases has no `hidden_pass`, one without shown ones no `shown_pass`. Questions that
+    are no cases (HumanEval) have `strict`, kinds and pass@k only.
     """
     known = {question.id: question for question in questions}
     by_question: dict[str, list[Grade]] = {id: [] for id in known}
@@ -81,7 +85,10 @@ def _source_metrics(
     source: str, questions: list[Question], grades: dict[str, list[Grade]], ks: Sequence[int]
 ) -> list[Metric]:
     values = _VALUES if "name_given" in questions[0].meta else {"strict": _VALUES["strict"]}
-    found = [_metric(f"{source}/{name}", questions, grades, value) for name, value in values.items()]
+    found = [
+        _metric(f"{source}/{name}", [q for q in questions if q.meta.get(_NEEDS.get(name, ""), True)], grades, value)
+        for name, value in values.items()
+    ]
     found.append(_metric(f"{source}/error_match", questions, grades, _error_match, missing=None))
     for kind in KINDS:
         found.append(_metric(f"{source}/kind/{kind}", questions, grades, _is_kind(kind), missing=None))

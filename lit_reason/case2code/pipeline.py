@@ -219,16 +219,15 @@ def _function(work: Work, choice: Choice) -> Function:
     prompt, output = (found.wording.prompt, found.wording.output) if found.wording else ("", "")
     return Function(
         work.id, found.name, found.params, found.code, choice.cases, choice.shown, choice.hidden,
-        body=found.body, origin=found.origin, prompt=prompt, output=output,
+        body=found.body, origin=found.origin, python=found.python, prompt=prompt, output=output,
     )  # fmt: skip
 
 
 def _choose(cases: Sequence[Case], coverage: Sequence[Coverage], work: Work, settings: RealSettings) -> Choice:
-    """Which cases are shown; a published prompt has decided that."""
-    shown = work.candidate.wording.shown if work.candidate.wording else frozenset()
-    if shown:
-        indices = range(len(cases))
-        chosen = tuple(i for i in indices if cases[i].kwargs in shown)
+    """Which cases are shown; a published prompt has decided that, and a row in our own form may have."""
+    indices = range(len(cases))
+    chosen = tuple(i for i in indices if cases[i].kwargs in work.candidate.shown)
+    if chosen or work.candidate.wording:
         return Choice(tuple(cases), chosen, tuple(i for i in indices if i not in chosen))
     return _choice(cases, coverage, f"{work.seed}/{work.candidate.body}", settings)
 
@@ -241,7 +240,7 @@ def _build(folder: Path, settings: RealSettings, stage: Stage | None) -> None:
         _list_rejections(folder / REJECTED, found, {work.key for work in works})
     done, listed = _done(folder), _listed(folder)
     for function in found.executed:
-        task = _chosen(function if stage else replace(function, id=f"real-{function.body}"), settings)
+        task = _chosen(replace(function, id=f"real-{function.body}"), settings)
         if task.id not in listed:
             append_jsonl(folder / WRITTEN, [{"id": task.id, **release_row(task, "written"), "n_not_literal": 0}])
         if (task.id, task.origin) not in done:

@@ -36,7 +36,7 @@ RESULT_CHARS = 2000
 
 def row_id(row: Row) -> str:
     """The row's id: `id`, or `gen_answer_id` in the steps that have no other; empty where there is none."""
-    return str(row.get("id") or row.get("gen_answer_id") or "")
+    return next((str(row[key]) for key in ("id", "gen_answer_id") if row.get(key) not in (None, "")), "")
 
 
 def check_text(row: Row) -> None:
@@ -81,6 +81,15 @@ def stored_cases(row: Row) -> tuple[tuple[str, ...], Outcome, int]:
             found.setdefault(literal_text(item), call)
     status: Literal["ok", "error"] = "ok" if row.get("exec_status", True) else "error"
     return tuple(found), Outcome(status, tuple(found.values())), sum(not item for item in inputs)
+
+
+def case_calls(cases: Sequence[Case]) -> dict[str, CallResult]:
+    """Cases in our own form as what their calls gave, by input; equal inputs count once."""
+    found: dict[str, CallResult] = {}
+    for case in cases:
+        call = _returned(str(case.returned)) if case.error is None else CallResult("error", case.error, case.message)
+        found.setdefault(literal_text(case.arguments()), call)
+    return found
 
 
 def shown_inputs(row: Row) -> frozenset[str]:
@@ -191,8 +200,7 @@ def _raw_outputs(text: str) -> list[dict[str, str]]:
 
 def _call(output: Mapping[str, str], quoted: bool) -> CallResult:
     if "return" in output:
-        text = json.loads(output["return"]) if quoted else output["return"]
-        return CallResult("return" if len(text) <= RESULT_CHARS else "too_long", text)
+        return _returned(json.loads(output["return"]) if quoted else output["return"])
     if "error" not in output:
         raise ValueError(f"an output is neither a value nor an error: {str(output)[:60]}")
     text = _unquoted(output["error"].replace(_EXCEPTION, "", 1).strip())
@@ -200,6 +208,10 @@ def _call(output: Mapping[str, str], quoted: bool) -> CallResult:
     if match is None:
         raise ValueError(f"an error names no exception: {text[:60]!r}")
     return CallResult("error", match[1], match[2] or "")
+
+
+def _returned(text: str) -> CallResult:
+    return CallResult("return" if len(text) <= RESULT_CHARS else "too_long", text)
 
 
 def _are_quoted(texts: Sequence[str]) -> bool:

@@ -2,11 +2,12 @@
 
 A raw row has `id`, `content` (or `code`) and perhaps `import_code` (a list of import lines); a written one also
 `example_str`, the inputs that some writer wrote; an executed one what the function did with them. A row with `cases` is
-a task in our own form and is taken as it is.
+a task in our own form: where no stage is named it is taken as it is, else it is an executed one like all others.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,10 +17,11 @@ from typing import Any
 from lit_reason.case2code.functions import Function
 from lit_reason.case2code.inputs import example_items
 from lit_reason.case2code.names import normalised_body
-from lit_reason.case2code.release import Stage, check_text, row_code, row_id, shown_inputs, stored_cases
+from lit_reason.case2code.release import Stage, case_calls, check_text, row_code, row_id, shown_inputs, stored_cases
 from lit_reason.case2code.rules import Candidate, HarvestRules, Wording, harvest_text
 from lit_reason.case2code.values import is_utf8, literal_text
 from lit_reason.files import read_jsonl
+from lit_reason.sandbox import Outcome
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def _item(
         if identity in seen:
             raise ValueError(f"duplicate id {identity!r}")
         seen.add(identity)
-        if row.get("cases") and stage in (None, "executed"):
+        if row.get("cases") and stage is None:
             return _task(row)
         found = _candidate(row, f"{place} {identity}", rules)
         if isinstance(found, str):
@@ -99,11 +101,15 @@ def _first_definition(row: dict[str, Any]) -> str:
 
 
 def _task(row: dict[str, Any]) -> Function:
-    function = Function.from_row(row)
+    function = _own(row)
     if not all(is_utf8(case.output_with_message) for case in function.cases):
         raise ValueError("a result is no UTF-8 text: a surrogate stands alone")
     origin = function.origin or function.id
     return replace(function, body=normalised_body(function.code), source="real", family=None, origin=origin)
+
+
+def _own(row: dict[str, Any]) -> Function:
+    return Function.from_row({**row, "id": row_id(row)})
 
 
 def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules) -> Candidate | str:
@@ -116,15 +122,17 @@ def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules) -> Candida
     candidates = [item for item in found if isinstance(item, Candidate)]
     name = row.get("func_name")
     if name and candidates and name not in {candidate.name for candidate in candidates}:
-        raise ValueError(f"'content' defines no function {name!r}")
+        if not re.search(rf"^def +{re.escape(str(name))}\b", content, re.MULTILINE):
+            raise ValueError(f"'content' defines no function {name!r}")
+        candidates = []  # what passes are only the functions that it calls
     if not candidates:
-        return str(found[0]) if found else "R2"
+        return next((item for item in found if isinstance(item, str)), "R2")
     return replace(next((c for c in candidates if c.name == name), candidates[0]), origin=origin)
 
 
 def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropped, stage: Stage | None) -> Candidate:
     """The candidate with what the row's stage says of its inputs and their results."""
-    has_results = "example_outputs" in row or "exec_raw_output" in row
+    has_results = bool(row.get("cases")) or "example_outputs" in row or "exec_raw_output" in row
     if stage == "prompted":
         candidate = replace(candidate, wording=_wording(row))
         if not has_results:
@@ -132,9 +140,7 @@ def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDroppe
     if stage in ("executed", "prompted") or (stage is None and has_results):
         if not has_results:
             raise ValueError("no 'example_outputs'")
-        inputs, outcome, n_lost = stored_cases(row)
-        on_dropped(NOT_LITERAL, n_lost)
-        return replace(candidate, inputs=inputs, outcome=outcome)
+        return _with_results(candidate, row, on_dropped)
     if stage == "written" or (stage is None and row.get("example_str")):
         items = example_items(row["example_str"]) if row.get("example_str") else []
         on_dropped(NOT_LITERAL, sum(item is None for item in items))
@@ -142,8 +148,26 @@ def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDroppe
     return candidate
 
 
+def _with_results(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropped) -> Candidate:
+    """The candidate with what it did elsewhere, which the filter will judge."""
+    if row.get("cases"):
+        task = _own(row)
+        calls, shown = case_calls(task.cases), frozenset(case_calls(task.shown_cases))
+        candidate = replace(candidate, inputs=tuple(calls), shown=shown, python=task.python)
+        outcome = Outcome("ok", tuple(calls.values()))
+    else:
+        inputs, outcome, n_lost = stored_cases(row)
+        on_dropped(NOT_LITERAL, n_lost)
+        candidate = replace(candidate, inputs=inputs, shown=shown_inputs(row))
+    for text, call in zip(candidate.inputs or (), outcome.calls, strict=True):
+        unknown = ast.literal_eval(text).keys() - set(candidate.params)
+        if unknown and call.status == "return":
+            raise ValueError(f"a call returned although there is no parameter {min(unknown)!r}")
+    return replace(candidate, outcome=outcome)
+
+
 def _wording(row: dict[str, Any]) -> Wording:
     for key in ("prompt", "output"):
         if not isinstance(row.get(key), str) or not row[key].strip():
             raise ValueError(f"no {key!r}")
-    return Wording(row["prompt"], row["output"], shown_inputs(row))
+    return Wording(row["prompt"], row["output"])

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lit_reason.case2code.functions import PYTHON
 from lit_reason.case2code.names import normalised_body
 from lit_reason.case2code.scope import Scope, check_names
 from lit_reason.grading.code import parse_code, too_deep
@@ -51,11 +52,10 @@ class HarvestRules:
 
 @dataclass(frozen=True)
 class Wording:
-    """A published prompt, the answer to it, and the inputs that it shows, where the row tells them."""
+    """A published prompt and the answer to it."""
 
     prompt: str
     output: str
-    shown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ class Candidate:
     """A function that passed every rule.
 
     `import_code` are the allow-listed imports that it needs, `helpers` the sources of functions that it calls. `inputs`
-    were written for it elsewhere, `outcome` is what it did with them there, `wording` how it was asked for there; None
-    for what is still to be done. `id` is that of its row, empty for functions found in files.
+    were written for it elsewhere, `outcome` is what it did with them there, by which minor version of `python`,
+    `wording` how it was asked for there; None for what is still to be done. `shown` are the inputs that its row shows,
+    where it tells them. `id` is that of its row, empty for functions found in files.
     """
 
     name: str
@@ -77,6 +78,8 @@ class Candidate:
     helpers: tuple[str, ...] = ()
     outcome: Outcome | None = None
     wording: Wording | None = None
+    shown: frozenset[str] = frozenset()
+    python: str = PYTHON
     id: str = ""
 
     @property

@@ -71,6 +71,14 @@ def test_table_of_the_shown_cases_overfits() -> None:
     assert found.detail["kind"] == "runtime"
 
 
+@pytest.mark.parametrize("code", [CLIP, "def clip_sum(xs, cap):\n    return 99\n"])
+def test_no_cases_of_a_kind_are_not_passed(code: str) -> None:
+    found = grade(fenced(code), clip_question(shown=tuple(range(5))))
+    assert (found.detail["shown_pass"], found.detail["hidden_pass"]) == (code == CLIP, None)
+    found = grade(fenced(code), clip_question(shown=()))
+    assert (found.detail["shown_pass"], found.detail["hidden_pass"]) == (None, code == CLIP)
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_every_function_passes_its_own_cases_in_order(workers: int) -> None:
     functions = [*planted(60, 0), *planted(20, 0, split="test")]

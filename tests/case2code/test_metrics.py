@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,6 +91,16 @@ def test_missing_answers_are_wrong_and_unknown_ones_ignored() -> None:
     assert metrics["planted/case_fraction"].values == (1, 0.5, 0)
     assert metrics["planted/kind/wrong"].values == (0, 1)
     assert metrics["real/strict"].values == (0,)
+
+
+def test_a_question_without_hidden_or_shown_cases_is_left_out_of_what_needs_them() -> None:
+    none = [replace(question(id), meta={**question(id).meta, part: []}) for id, part in zip("ab", ("hidden", "shown"))]
+    asked = [*none, question("c"), replace(none[0], id="d")]
+    found = by_name([grade("a", hidden_pass=None), grade("b", shown_pass=None), grade("c")], asked)
+    assert found["planted/strict"].values == (1, 1, 1, 0)
+    assert found["planted/hidden_pass"].values == (1, 1)
+    assert found["planted/shown_pass"].values == (1, 1, 0)
+    assert found["planted/overfit_gap"].values == (0, 0, 0)
 
 
 def test_several_samples_are_averaged_and_give_pass_at_k() -> None:

@@ -79,6 +79,12 @@ def test_long_results_are_compared_whole(tmp_path: Path) -> None:
     assert scored(file, [answer("long", wrong)]).metrics["case_fraction"].mean == 0.25
 
 
+def test_zero_is_an_id(tmp_path: Path) -> None:
+    file = p.write(tmp_path / "t.jsonl", [{**ROWS[0], "id": 0}])
+    found = scored(file, [{**answer("clip_sum"), "gen_answer_id": 0}])
+    assert (found.metrics["strict"].mean, found.n_missing, found.n_unknown) == (1.0, 0, 0)
+
+
 def test_several_samples_and_cut_answers(test_file: Path) -> None:
     wrong = "def clip_sum(xs, cap):\n    return 0\n"
     texts = [answer("clip_sum", code)["completions"] for code in (p.GOOD["clip_sum"][0], wrong)]

@@ -31,6 +31,9 @@ ROWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "test": ("prompted", [p.test_row(n, n, code, inputs[:6], inputs[6:], [4, 0, 2])
                           for n, (code, inputs) in ITEMS.items()]),
 }  # fmt: skip
+ONE_EACH = ("raw", "written", "plain", "test")
+"""A form for every stage."""
+
 RELEASE = [
     "--data.real.drop_constant=false", "--data.real.max_error_share=1.0", "--data.real.min_distinct=1",
     "--data.real.min_cases=2", "--data.real.undefined_names=true",
@@ -206,10 +209,54 @@ def test_corrupt_lines_are_named_by_file_and_line_at_every_step(form: str, tmp_p
     assert main(command(file, stage, tmp_path / "out")) == 0  # and it opens again
 
 
+def ones(n: int, result: str = "") -> list[dict[str, Any]]:
+    return [case(f"{{'x': {i}}}", result or str(i - 1)) for i in range(n)]
+
+
+def test_rows_in_our_own_form_pass_the_same_rules_and_filter_as_all_executed_ones(tmp_path: Path) -> None:
+    helped = "def g(x):\n    return x\ndef f(x):\n    return g(x) - 1\n"
+    rows = {
+        "R6": own("opens", *ones(8), code="def f(x):\n    open(x)\n    return x\n"),
+        "R5": own("helped", *ones(8), code=helped),
+        "constant": own("constant", *ones(8, "1"), code="def f(x):\n    return 1\n"),
+        "all_errors": own("errors", *({"kwargs": f"{{'x': {i}}}", "error": "E"} for i in range(8)),
+                          code="def f(x):\n    return x.y\n"),
+        "few_cases": own("one", *ones(1), code="def f(x):\n    return x - 2\n"),
+        "address": own("address", *ones(4), case("{'x': 4}", "<A at 0x7f12>"), code="def f(x):\n    return -x\n"),
+        "a call returned although there is no parameter 'y'": own("y", *[case("{'y': 1}")] * 5),
+        "R9": own("again", *ones(8)),
+    }  # fmt: skip
+    good = own("good", *ones(8), *ones(2), shown=[6, 1, 3], hidden=[0, 2, 4], python="2.7")
+    kept, rejected = prepare([good, *rows.values()], "executed", tmp_path)
+    assert rejected == {row["id"]: reason for reason, row in rows.items()}
+    (found,) = kept.values()
+    assert [found["cases"][i]["kwargs"] for i in found["shown"]] == ["{'x': 1}", "{'x': 3}", "{'x': 6}"]
+    assert (len(found["cases"]), len(found["hidden"]), found["python"]) == (8, 5, "2.7")
+
+
+@pytest.mark.parametrize("form", ONE_EACH)
+def test_zero_is_an_id(form: str, tmp_path: Path) -> None:
+    stage, rows = ROWS[form]
+    key = "id" if "id" in rows[0] else "gen_answer_id"
+    ours = [{**own("", *ones(8)), "id": 0.0}] if stage == "executed" else []
+    found = [{**rows[0], key: 0}, {**rows[1], "id": None, "gen_answer_id": 7}, *ours]
+    kept, rejected = prepare(found, stage, tmp_path)
+    assert (set(kept), rejected) == ({"0", "7", *(["0.0"] if ours else [])}, {})
+
+
+def test_what_one_run_kept_enters_another_as_it_is(tmp_path: Path) -> None:
+    first, _ = prepare(ROWS["plain"][1], "executed", tmp_path)
+    (tmp_path / "again").mkdir()
+    again, rejected = prepare(list(first.values()), "executed", tmp_path / "again")
+    assert rejected == {}
+    for id, row in first.items():
+        assert {**again[id], "origin": row["origin"]} == row
+
+
 OWN = {"id": "own", "func_name": "deep", "cases": [{"kwargs": f"{{'x': {i}}}", "return": str(i)} for i in range(8)]}
 
 
-@pytest.mark.parametrize("form", ROWS)
+@pytest.mark.parametrize("form", ONE_EACH)
 def test_functions_too_deep_for_a_tree_are_counted_at_every_step(form: str, tmp_path: Path) -> None:
     stage, rows = ROWS[form]
     text = json.dumps(rows[0])
