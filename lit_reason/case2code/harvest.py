@@ -74,11 +74,17 @@ def harvest(
 
 
 def harvest_file(path: Path, origin: str, rules: HarvestRules = HarvestRules()) -> Iterator[Candidate | str]:
-    """Yield for every function of one file the candidate, or the reason why it is none (rules R1 to R8)."""
+    """Yield for every function of one file the candidate, or the reason why it is none (rules R1 to R8). A file that
+    cannot be read is one reason, whatever keeps it: no permission, a link that leads nowhere, a pipe."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig") if path.is_file() else None
     except UnicodeDecodeError:
         yield "encoding"
+        return
+    except OSError:
+        text = None
+    if text is None:
+        yield "unreadable"
         return
     yield from harvest_text(text, origin, rules)
 
@@ -92,7 +98,7 @@ def _items(
         found.dropped[what] += n
 
     root = source_root(source)
-    for path in python_files(root):
+    for path in python_files(source):
         if stage or path.suffix == ".jsonl":
             yield from read_functions(path, rules, drop, stage)
             continue

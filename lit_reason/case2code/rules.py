@@ -15,6 +15,7 @@ from lit_reason.sandbox import Outcome
 
 REASONS: dict[str, str] = {
     "encoding": "file is not UTF-8",
+    "unreadable": "file cannot be read",
     "R1": "file does not parse",
     "R2": "no plain top-level def",
     "R3": "not 1 to 6 parameters that can be passed by name",

@@ -79,7 +79,8 @@ class RealSettings:
     """Where real functions come from and how they become tasks.
 
     Args:
-        sources: `stdlib`, names of installed packages, folders of .py files, or .jsonl files; empty for none.
+        sources: `stdlib`, names of installed packages (of both, no tests), folders of .py files, or .jsonl files; empty
+            for none.
         n_train: Most training functions; null means all.
         n_val: Most validation functions; null means all.
         n_test: Most test functions; null means all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lit_reason.case2code.harvest import harvest, harvest_file
 from lit_reason.case2code.pipeline import build, histogram, stored_functions
 from lit_reason.case2code.rules import Candidate, HarvestRules, harvest_text
 from lit_reason.case2code.settings import RealSettings
-from lit_reason.case2code.sources import SourceError, source_problem, source_version
+from lit_reason.case2code.sources import SourceError, python_files, source_problem, source_root, source_version
 from tests.case2code import published as p
 
 PLANTED = '''
@@ -177,6 +178,33 @@ def test_non_utf8_file_does_not_stop_the_others(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_bytes(b"\xff\xfe")
     assert list(harvest_file(file, "x.py")) == ["encoding"]
+
+
+def test_what_cannot_be_read_is_counted_and_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.py").symlink_to("nowhere")
+    (tmp_path / "b.py").mkdir()
+    os.mkfifo(tmp_path / "c.py")
+    (tmp_path / "d.py").symlink_to("d.py")
+    for name in ("b.py/inner.py", "z.py"):
+        (tmp_path / name).write_text(f"def f{len(name)}(x):\n    return [x, {len(name)}]\n")
+    settings = RealSettings(sources=[str(tmp_path)], call_seconds=0.1)
+    folder = build(settings)
+    assert {f.name for f in stored_functions(folder)} == {"f13", "f4"}
+    assert histogram(folder) == "rejected: 3 unreadable (file cannot be read)"
+    (tmp_path / "nowhere").write_text("def late(x):\n    return (x, x)\n")
+    assert {f.name for f in stored_functions(build(settings))} == {"f13", "f4", "late"}
+
+
+def test_tests_are_left_out_of_packages_and_not_of_folders(tmp_path: Path) -> None:
+    for folder in ("tests", "test", "idlelib", "lib/site-packages", "__pycache__"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.py").write_text(f"def f(x):\n    return [x, {folder!r}]\n")
+    names = [path.relative_to(tmp_path).as_posix() for path in python_files(str(tmp_path))]
+    assert names == ["idlelib/a.py", "test/a.py", "tests/a.py"]
+    assert len(harvest([str(tmp_path)]).kept) == 3
+    for source in ("stdlib", "sympy"):
+        root = source_root(source)
+        assert not [path for path in python_files(source) if "tests" in path.relative_to(root).parts[:-1]]
 
 
 HELPERS = """
