@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_reason.batches import TokenDocument
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.rows import source_problem
 from lit_reason.weak_to_strong.classifier import WeakToStrongClassifier, text_documents
+from lit_reason.weak_to_strong.fit_results import record
 from lit_reason.weak_to_strong.item_files import label_row, read_texts
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
@@ -18,7 +20,8 @@ EPOCHS, LABELS = "epochs", "labels"
 
 class EpochLabels(Callback):
     """After each epoch writes `epochs/<NAME>-<EPOCH>.jsonl`, and the newest as `labels/<NAME>.jsonl`: `id, text,
-    soft_label`, rows that another classifier trains on. Gold labels are not read.
+    soft_label`, rows that another classifier trains on. Gold labels are not read. Texts that are too long for the rows
+    of the fit, or for the model, get none.
 
     Args:
         texts: files with `id` and `text` by the name that their labels get.
@@ -45,11 +48,29 @@ class EpochLabels(Callback):
             raise WeakToStrongError(f"EpochLabels needs a WeakToStrongClassifier, not a {type(pl_module).__name__}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Read and tokenise once."""
-        self._read = {name: read_texts(path) for name, path in self.texts.items()}
-        for name, texts in self._read.items():
-            self._documents[name] = text_documents(list(texts), list(texts.values()), pl_module.tokenizer)
-            pl_module.remember(self._documents[name])
+        """Read and tokenise once; what is too long to be read gets no label, and is counted before anything trains.
+
+        Raises:
+            WeakToStrongError: no text of a file is short enough.
+        """
+        longest = getattr(trainer.datamodule, "longest", pl_module.context)
+        for name, path in self.texts.items():
+            texts = read_texts(path)
+            every = text_documents(list(texts), list(texts.values()), pl_module.tokenizer)
+            kept = [document for document in every if longest is None or len(document.input_ids) <= longest]
+            self._left_out(trainer, name, len(every) - len(kept), len(every), longest)
+            self._read[name] = {document.id: texts[document.id] for document in kept}
+            self._documents[name] = kept
+            pl_module.remember(kept)
+
+    def _left_out(self, trainer: Trainer, name: str, n: int, of: int, longest: int | None) -> None:
+        if not n:
+            return
+        counted = f"texts.{name}: {n} of {of} texts are longer than {longest} tokens, so they get no label"
+        if n == of:
+            raise WeakToStrongError(f"{counted} [{self.texts[name]}]")
+        rank_zero_warn(counted)
+        record(trainer, dropped={f"{name}: text longer than {longest} tokens, not labelled": n})
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Every process takes part, as weights may be sharded; the first one writes."""

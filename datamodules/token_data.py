@@ -3,6 +3,7 @@ order."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -26,6 +27,8 @@ from lit_reason.documents import Documents
 from lit_reason.errors import PlainError
 from lit_reason.records import Question
 from lit_reason.shards import Shard
+
+logger = logging.getLogger(__name__)
 
 
 class NothingToTrainOn(PlainError, ValueError):
@@ -73,6 +76,11 @@ class TokenDataModule(LightningDataModule):
     def tokenised(self) -> Mapping[str, Documents]:
         """What `setup` made of each split and kept."""
         return self._documents
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest document that is kept."""
+        return self.loading.row_tokens
 
     @property
     def chat(self) -> Chat:
@@ -145,9 +153,13 @@ class TokenDataModule(LightningDataModule):
 
     def _fitting(self, documents: Sequence[TokenDocument]) -> Documents:
         measured = Documents.of(documents)
-        kept = measured.at(measured.lengths <= self.loading.row_tokens)
-        if len(kept) < len(measured):
-            self.dropped[f"longer than {self.loading.row_tokens} tokens"] += len(measured) - len(kept)
+        kept = measured.at(measured.lengths <= self.longest)
+        left_out = len(measured) - len(kept)
+        if left_out:
+            self.dropped[f"longer than {self.longest} tokens"] += left_out
+            name = type(self).__name__
+            logger.warning("%s: %d of %d documents are longer than %d tokens, so they are left out",
+                           name, left_out, len(measured), self.longest)  # fmt: skip
         return kept
 
     def _plan(self, split: str, loading: Loading, accumulate: int) -> WindowPlanner:

@@ -22,6 +22,8 @@ from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 SMALL_TEST = 500
 """Test texts below which an accuracy's standard error is above two points."""
 
+TRAINING, TEST = "training", "the test"
+
 logger = logging.getLogger(__name__)
 
 
@@ -74,14 +76,27 @@ class WeakLabelDataModule(TokenDataModule):
             next(read_rows(source, lambda place, reason: None, self.subset), None)
 
     def items(self, split: Literal["train", "val"]) -> list[Item]:
-        """The labelled texts; read once. Texts of the training that are in the test are dropped and counted."""
+        """The labelled texts; read once. Texts of the training that are in the test are dropped and counted.
+
+        Raises:
+            WeakToStrongError: a row cannot be used, has not as many classes as the model, or has an id of another row.
+        """
         if not self._items:
-            read = {"H2": self._read("train", self.path), "T": self._read("val", self.test_path)}
-            kept, dropped = disjoint_splits(read, self.keep_overlap)
+            read = {TEST: self._read("val", self.test_path), TRAINING: self._read("train", self.path)}
+            files = {TEST: str(self.test_path), TRAINING: self.path}
+            kept, dropped = disjoint_splits(read, self.keep_overlap, files)
             self.dropped.update(dropped)
-            self._items = {"train": kept["H2"], "val": [_by_gold(item) for item in kept["T"]]}
+            for why, n in dropped.items():
+                logger.warning("%s: %d times a %s", self.path, n, why)
+            self._items = {"train": kept[TRAINING], "val": [_by_gold(item) for item in kept[TEST]]}
             self._warn()
         return self._items[split]
+
+    @property
+    def longest(self) -> int:
+        """A text has to fit into a row, and into the model's context."""
+        context = getattr(self.trainer.lightning_module, "context", None)
+        return min(self.loading.row_tokens, context or self.loading.row_tokens)
 
     def documents(self, split: Literal["train", "val"]) -> list[TokenDocument]:
         """Texts as tokens, ended by the end token, which is where the head reads."""
@@ -114,7 +129,10 @@ class WeakLabelDataModule(TokenDataModule):
         )
 
     def _read(self, split: str, source: str | None) -> list[Item]:
-        return [] if source is None else read_items(source, split, self.format, self.coin_seed, self.subset)
+        n_classes = getattr(self.trainer.lightning_module, "n_classes", None)
+        if source is None:
+            return []
+        return read_items(source, split, self.format, self.coin_seed, self.subset, n_classes)
 
     def _warn(self) -> None:
         if single_class(self._items["train"]):
@@ -167,4 +185,6 @@ def _by_gold(item: Item) -> Item:
     if item.gold_label is None:
         return item
     k = len(item.soft_label)
+    if item.gold_label not in range(k):
+        raise WeakToStrongError(f"test, id {item.id!r}: gold_label is {item.gold_label!r}, not one of 0 to {k - 1}")
     return replace(item, soft_label=tuple(float(i == item.gold_label) for i in range(k)))

@@ -135,6 +135,20 @@ def _pretrained(backbone: Backbone, dtype: torch.dtype) -> PreTrainedModel:
     return AutoModelForCausalLM.from_pretrained(source, **asked)
 
 
+def context_of(backbone: Backbone) -> int | None:
+    """How many positions the model has, read without its weights; None where its configuration does not say.
+
+    Raises:
+        BackboneError: there is no such model.
+    """
+    from transformers import AutoConfig
+
+    if backbone.name in LLAMA_SIZES:
+        return int(_llama_config(backbone).max_position_embeddings)
+    config = AutoConfig.from_pretrained(_source(backbone.name), trust_remote_code=backbone.trust_remote_code)
+    return getattr(config, "max_position_embeddings", None)
+
+
 def load_tokenizer(backbone: Backbone) -> PreTrainedTokenizerBase:
     """The tokenizer, with a pad token (the end token where none is defined: labels are masked by length, never by
     id)."""

@@ -63,13 +63,13 @@ class Transfer:
 
     @cached_property
     def test(self) -> Classes:
-        """Gold classes of the test."""
-        return read_gold(self.items.path / "test.jsonl")
+        """Gold classes of the test, without texts that were too long for one of the models."""
+        return self._labelled("test", read_gold(self.items.path / "test.jsonl"))
 
     @cached_property
     def h2(self) -> Classes:
-        """Gold classes of H2, for figures."""
-        return read_gold(self.items.path / "h2_gold.jsonl")
+        """Gold classes of H2, for figures; likewise."""
+        return self._labelled("h2", read_gold(self.items.path / "h2_gold.jsonl"))
 
     def right(self, run: FinishedRun) -> list[bool]:
         """Whether each test text is classified rightly, in the order of the test."""
@@ -107,6 +107,10 @@ class Transfer:
     def curves(self) -> dict[str, Curve]:
         """What each student said after each epoch."""
         return {name: self.curve(run) for name, run in self.students.items()}
+
+    def _labelled(self, split: str, gold: Classes) -> Classes:
+        said = [_said(run, split) for run in (self.weak, self.ceiling, *self.students.values())]
+        return {id: label for id, label in gold.items() if all(id in labels for labels in said)}
 
     def curve(self, run: FinishedRun) -> Curve:
         """What a fit said after each epoch; reads a file an epoch."""

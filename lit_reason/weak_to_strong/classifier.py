@@ -4,6 +4,7 @@ released), exact in every split of the optimizer window."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,11 +13,13 @@ import torch.distributed as dist
 from jsonargparse.typing import PositiveInt
 from torch import Tensor, nn
 
-from lit_reason.backbones import Backbone, Lora
+from lit_reason.backbones import Backbone, Lora, context_of
 from lit_reason.batches import IGNORED, TokenBatch, TokenDocument, collate
 from lit_reason.language_model import CausalLanguageModel, TargetLoss
 from lit_reason.optim import OptimizerSettings, Schedule
+from lit_reason.results import share
 from lit_reason.sharding import is_deepspeed, is_sharded
+from lit_reason.weak_to_strong.fit_results import record
 from lit_reason.weak_to_strong.losses import (
     LossSettings,
     check_loss,
@@ -92,14 +95,22 @@ class WeakToStrongClassifier(CausalLanguageModel):
             found.append(("linear_probe", "trains the head alone: set lora to null"))
         return found
 
+    @cached_property
+    def context(self) -> int | None:
+        """Positions of the model: a longer text cannot be read."""
+        return context_of(self.backbone)
+
     def _built(self) -> ClassifierHead:
         model = super()._built().model
         return ClassifierHead(model, self.n_classes, self.linear_probe)
 
     def on_train_start(self) -> None:
-        """Without dropout, as released; what a frozen trunk makes of the texts is remembered."""
+        """Without dropout, as released; what a frozen trunk makes of the texts is remembered, and what was left out is
+        recorded."""
         self.target_loss.eval()
-        for documents in getattr(getattr(self.trainer, "datamodule", None), "tokenised", {}).values():
+        data = getattr(self.trainer, "datamodule", None)
+        record(self.trainer, dropped=getattr(data, "dropped", None))
+        for documents in getattr(data, "tokenised", {}).values():
             self.remember(documents)
 
     def remember(self, documents: Sequence[TokenDocument]) -> None:
@@ -154,10 +165,12 @@ class WeakToStrongClassifier(CausalLanguageModel):
         self._validation += torch.stack([right.double(), labels.new_tensor(len(labels), dtype=torch.float64)])
 
     def on_validation_epoch_end(self) -> None:
-        """Accuracy over all processes, each text counted once."""
+        """Accuracy over all processes, each text counted once; the run's results hold the newest, with its interval."""
         right, n = self.trainer.strategy.reduce(self._validation, reduce_op="sum")
         if n > 0:
             self.log("val/accuracy", (right / n).float(), rank_zero_only=True)
+            dropped = getattr(getattr(self.trainer, "datamodule", None), "dropped", None)
+            record(self.trainer, [share("accuracy", "test", "", int(right), int(n))], dropped)
 
     def _loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
         if not len(logits):

@@ -44,7 +44,7 @@ def make_items(
         n_train: rows of both halves together, at most.
         n_test: test rows, at most.
         seed: of the halves, and of the coins of multiple choice.
-        keep_overlap: keep texts of H2 that are in H1 or in the test, too.
+        keep_overlap: keep texts of H1 that are in the test, and of H2 that are in H1 or in the test; count them only.
     """
     drawn = _drawn(read_items(train, "train", format, seed, subset), n_train, seed)
     h1, h2 = split_in_half(drawn, seed)
@@ -54,12 +54,13 @@ def make_items(
 def write_splits(
     out: Path, h1: Sequence[Item], h2: Sequence[Item], test: Sequence[Item], keep_overlap: bool = False
 ) -> None:
-    """Write the four files; texts of H2 that are elsewhere are dropped and counted.
+    """Write the four files; texts of H1 that are in the test, and those of H2 that are elsewhere, are dropped and
+    counted.
 
     Raises:
         WeakToStrongError: an id is in two splits, or H2 is empty.
     """
-    kept, dropped = disjoint_splits({"H1": h1, "T": test, "H2": h2}, keep_overlap)
+    kept, dropped = disjoint_splits({"T": test, "H1": h1, "H2": h2}, keep_overlap)
     write_jsonl_atomic(out / "h1.jsonl", map(_gold_row, kept["H1"]))
     write_jsonl_atomic(out / "h2.jsonl", [{"id": item.id, "text": item.text} for item in kept["H2"]])
     write_jsonl_atomic(out / "h2_gold.jsonl", map(_gold_row, kept["H2"]))

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
+from lit_reason.weak_to_strong.overlap import without_overlap
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
 TOLERANCE = 1e-3
@@ -77,32 +79,30 @@ def split_in_half(items: Sequence[Item], seed: int) -> tuple[list[Item], list[It
 
 
 def disjoint_splits(
-    splits: Mapping[str, Sequence[Item]], keep_overlap: bool = False
+    splits: Mapping[str, Sequence[Item]], keep_overlap: bool = False, files: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[dict[str, list[Item]], Counter[str]]:
-    """The splits without texts of H2 that are in H1 or T too, or twice in H2, and how many were dropped.
+    """The splits without texts that an earlier one has, and how many were dropped (`overlap.without_overlap`).
+
+    Args:
+        splits: the test first, last what is labelled or trained on.
+        keep_overlap: count only.
+        files: where splits come from, for messages; by their names otherwise.
 
     Raises:
-        WeakToStrongError: an id occurs twice, in one split or in two, or H2 is empty.
+        WeakToStrongError: an id occurs twice, in one split or in two, or the last split is empty.
     """
     owner: dict[str, str] = {}
     for name, items in splits.items():
+        place = files.get(name, name)
         for row, item in enumerate(items, 1):
             if item.id in owner:
-                raise WeakToStrongError(f"{name}, row {row}: id {item.id!r} is already in {owner[item.id]}")
-            owner[item.id] = name
-    dropped: Counter[str] = Counter()
-    seen = {text_key(item.text) for name, items in splits.items() if name != "H2" for item in items}
-    kept = []
-    for item in splits.get("H2", ()):
-        if text_key(item.text) in seen:
-            dropped["H2 text that occurs elsewhere" + (", kept" if keep_overlap else "")] += 1
-            if not keep_overlap:
-                continue
-        seen.add(text_key(item.text))
-        kept.append(item)
-    if "H2" in splits and not kept:
-        raise WeakToStrongError("H2 is empty: no text is left to label")
-    return {**{name: list(items) for name, items in splits.items()}, "H2": kept}, dropped
+                raise WeakToStrongError(f"{place}, row {row}: id {item.id!r} is already in {owner[item.id]}")
+            owner[item.id] = place
+    kept, dropped = without_overlap(splits, lambda item: text_key(item.text), keep_overlap)
+    last = list(splits)[-1]
+    if not kept[last]:
+        raise WeakToStrongError(f"{files.get(last, last)} is empty: no text is left")
+    return kept, dropped
 
 
 def text_key(text: str) -> str:

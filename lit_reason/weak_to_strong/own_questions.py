@@ -6,7 +6,6 @@ A record is a line of JSON with `id`, `question`, `gold`, `split` (H1, H2 or T),
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +19,14 @@ from lit_reason.grading.protocol import Grader
 from lit_reason.questions import Exercise, text_key
 from lit_reason.records import Question, Sample
 from lit_reason.results import Results
+from lit_reason.weak_to_strong.overlap import without_overlap
 from lit_reason.weak_to_strong.question_files import read_lines
-from lit_reason.weak_to_strong.reading import GraderName, named_grader
+from lit_reason.weak_to_strong.reading import GraderName, as_text, level, named_grader
 from lit_reason.weak_to_strong.steps import write_splits
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
-SPLITS = ("H1", "H2", "T")
+SPLITS = ("T", "H1", "H2")
+TEXTS = ("id", "question", "gold")
 BOXED = "{question} Put the final answer in \\boxed{}."
 
 
@@ -62,8 +63,8 @@ def split_questions(
         path: the file.
         template: how a question is put; `{question}` is replaced.
         grader: how gold answers are read, as in `ask`.
-        keep_overlap: keep questions of H2 whose text occurs in H1, in the test, or in H2 before; they are dropped and
-            counted otherwise.
+        keep_overlap: keep questions of H1 whose text is in the test, and of H2 whose text is in the test, in H1, or in
+            H2 before. They are counted in any case, and dropped otherwise.
 
     Raises:
         WeakToStrongError: a row cannot be used, an id occurs twice, or H2 or the test is empty; the line is named.
@@ -74,27 +75,12 @@ def split_questions(
     rows = _checked(path)
     for (_, row), exercise in zip(rows, _exercises(path, rows, template, named_grader(grader)), strict=True):
         made[row["split"]].append(exercise)
-    dropped = Counter[str]() if keep_overlap else _drop_overlap(made)
+    made, dropped = without_overlap(made, lambda exercise: text_key(exercise.question), keep_overlap)
     for split in ("H2", "T"):
         if not made[split]:
             raise WeakToStrongError(f"{path}: {split} is empty{f' ({_said(dropped)})' if dropped else ''}")
-    write_splits(out, *made.values())
+    write_splits(out, made["H1"], made["H2"], made["T"])
     Results(run=out.name, dropped=dict(dropped)).save(out)
-
-
-def _drop_overlap(made: dict[str, list[Exercise]]) -> Counter[str]:
-    seen = {text_key(e.question): split for split in ("H1", "T") for e in made[split]}
-    dropped = Counter[str]()
-    kept = []
-    for exercise in made["H2"]:
-        text = text_key(exercise.question)
-        if text in seen:
-            dropped[f"H2 question whose text is also in {seen[text]}"] += 1
-        else:
-            kept.append(exercise)
-            seen[text] = "H2"
-    made["H2"] = kept
-    return dropped
 
 
 def _checked(path: str) -> list[tuple[int, dict[str, Any]]]:
@@ -103,7 +89,8 @@ def _checked(path: str) -> list[tuple[int, dict[str, Any]]]:
     lines: dict[str, int] = {}
     for number, row in rows:
         where = f"{path}, line {number}"
-        for name in ("id", "question", "gold"):
+        row.update({name: as_text(row.get(name)) for name in TEXTS})
+        for name in TEXTS:
             if not isinstance(row.get(name), str) or not row[name]:
                 raise WeakToStrongError(f"{where}: {name} is missing or no text")
         if row["id"] in lines:
@@ -111,8 +98,11 @@ def _checked(path: str) -> list[tuple[int, dict[str, Any]]]:
         lines[row["id"]] = number
         if row.get("split") not in SPLITS:
             raise WeakToStrongError(f"{where}: split is {row.get('split')!r}, not H1, H2 or T")
-        if row.get("difficulty") is not None and not isinstance(row["difficulty"], int):
-            raise WeakToStrongError(f"{where}: difficulty is {row['difficulty']!r}, not a whole number")
+        given = row.pop("difficulty", None)
+        if given is not None:
+            row["difficulty"] = level({"difficulty": given})
+            if row["difficulty"] is None:
+                raise WeakToStrongError(f"{where}: difficulty is {given!r}, neither a whole number nor Level and one")
     return rows
 
 

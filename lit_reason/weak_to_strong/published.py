@@ -37,7 +37,12 @@ class Format:
 
 
 def read_items(
-    source: str, split: str, format: FormatName | None = None, seed: int = 0, subset: str | None = None
+    source: str,
+    split: str,
+    format: FormatName | None = None,
+    seed: int = 0,
+    subset: str | None = None,
+    n_classes: int | None = None,
 ) -> list[Item]:
     """Every row of a source; ids are the rows' own `id`, else where they stand.
 
@@ -47,17 +52,26 @@ def read_items(
         format: one of `FORMATS`; None recognises it by the columns of each row.
         seed: of the coins.
         subset: configuration of a data set that has several.
+        n_classes: of the model that learns the labels; None takes labels of any width.
 
     Raises:
         RowsError: the source cannot be read.
-        WeakToStrongError: a row fits no format, or not the one asked for; place and column are named.
+        WeakToStrongError: a row fits no format, or not the one asked for, or is labelled with another number of
+            classes; place and column are named.
     """
 
     def refuse(place: str, reason: str) -> None:
         raise WeakToStrongError(f"{split} {place}: {reason}")
 
     rows = ((f"{split} {place}", row) for place, row in read_rows(source, refuse, subset))
-    return [FORMATS[format or recognised(place, row)].read(place, row, seed) for place, row in rows]
+    found = []
+    for place, row in rows:
+        item = FORMATS[format or recognised(place, row)].read(place, row, seed)
+        if n_classes is not None and len(item.soft_label) != n_classes:
+            label = f"the label is over {len(item.soft_label)} classes"
+            raise WeakToStrongError(f"{place}: {label}, but the model has n_classes = {n_classes}")
+        found.append(item)
+    return found
 
 
 def recognised(place: str, row: Mapping[str, Any]) -> FormatName:

@@ -111,6 +111,16 @@ def test_a_ceiling_below_its_supervisor_leaves_no_gap(tmp_path):
     assert "Performance gap recovered" not in [chart.title for chart in found.charts]
 
 
+def test_texts_that_one_model_could_not_label_count_for_none(tmp_path):
+    written = Written(tmp_path, {**RIGHT, **LAST}, seeds=(0,))
+    (run,) = (run for run in written.found if run.name == "student" and run.variables["loss"] == "kl")
+    write_jsonl_atomic(run.path / "labels/test.jsonl", labels(LAST["KL divergence"])[1:])
+    (transfer,) = transfers(written.runs)
+    accuracy = transfer.accuracy("weak", transfer.weak)
+    assert accuracy.n == N - 1 and accuracy.value == (RIGHT["weak"] - 1) / (N - 1)
+    assert len(transfer.right(transfer.students[XENT])) == N - 1 and len(transfer.h2) == N
+
+
 def test_fewer_losses_are_a_study_too(tmp_path):
     runs = Written(tmp_path, {**RIGHT, **LAST}, seeds=(0,)).runs
     left = FinishedRuns([run for run in runs if "small" not in run.name and run.variables.get("loss") != "logconf"])

@@ -54,7 +54,10 @@ def test_texts_of_the_test_leave_h2_and_are_counted(tmp_path):
     make_items(tmp_path / "out", train, train)  # ids differ, so coins do: some questions show another answer
     h2, test = ({row["text"] for row in rows(tmp_path / "out", name)} for name in ("h2", "test"))
     assert h2 and not h2 & test
-    assert Results.load(tmp_path / "out").dropped == {"H2 text that occurs elsewhere": 20 - len(h2)}
+    h1 = {row["text"] for row in rows(tmp_path / "out", "h1")}
+    assert h1 and not h1 & test
+    dropped = {"H1 text that is also in T": 20 - len(h1), "H2 text that is also in T": 20 - len(h2)}
+    assert Results.load(tmp_path / "out").dropped == dropped
 
 
 def test_a_word_is_shown_or_misspelled():

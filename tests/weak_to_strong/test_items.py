@@ -49,15 +49,20 @@ def test_hard_labels_become_one_hot():
 def test_ids_are_unique_over_splits():
     with pytest.raises(WeakToStrongError, match="H2, row 1: id 'i0' is already in H1"):
         disjoint_splits({"H1": items("a"), "H2": items("b")})
+    with pytest.raises(WeakToStrongError, match="^b.jsonl, row 1: id 'i0' is already in a.jsonl"):
+        disjoint_splits({"H1": items("a"), "H2": items("b")}, files={"H1": "a.jsonl", "H2": "b.jsonl"})
 
 
 def test_text_overlap_is_dropped_from_h2_and_counted():
-    splits = {"H1": items("One  text", prefix="h"), "T": items("two", prefix="t"),
+    splits = {"T": items("two", prefix="t"), "H1": items("One  text", "Two", prefix="h"),
               "H2": items("one text", "TWO", "three", "three", "four")}  # fmt: skip
     kept, dropped = disjoint_splits(splits)
-    assert [item.text for item in kept["H2"]] == ["three", "four"] and dropped.total() == 3
+    assert [item.text for item in kept["H2"]] == ["three", "four"] and [i.text for i in kept["H1"]] == ["One  text"]
+    reasons = ["H1 text that is also in T", "H2 text that is also in H1", "H2 text that is also in T",
+               "H2 text that is there twice"]  # fmt: skip
+    assert dropped == dict.fromkeys(reasons, 1)
     kept, dropped = disjoint_splits(splits, keep_overlap=True)
-    assert len(kept["H2"]) == 5 and dropped.total() == 3
+    assert kept == splits and dropped == dict.fromkeys([f"{reason}, kept" for reason in reasons], 1)
 
 
 def test_an_empty_h2_is_refused():

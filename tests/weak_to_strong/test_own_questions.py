@@ -50,11 +50,26 @@ def test_overlap_of_texts_is_dropped_and_counted_or_kept():
             row("f", "e?")]  # fmt: skip
     assert split(*rows) == 0
     assert [each["id"] for each in read("h2")] == ["c"]
-    counted = {"H2 question whose text is also in H1": 1, "H2 question whose text is also in H2": 1,
-               "H2 question whose text is also in T": 1}  # fmt: skip
+    counted = {"H2 text that is also in H1": 1, "H2 text that is there twice": 1, "H2 text that is also in T": 1}
     assert Results.load(Path("made")).dropped == counted
     assert split(*rows, keep_overlap="true") == 0
     assert [each["id"] for each in read("h2")] == ["b", "c", "d", "f"]
+    assert Results.load(Path("made")).dropped == {f"{why}, kept": n for why, n in counted.items()}
+
+
+def test_what_is_tested_does_not_train_the_supervisor():
+    rows = [row("a", "One?", "H1"), row("b", "two?", "H1"), row("c", "three?"), row("d", "one?", "T")]
+    assert split(*rows) == 0
+    assert [each["id"] for each in read("h1")] == ["b"] and [each["id"] for each in read("test")] == ["d"]
+    assert Results.load(Path("made")).dropped == {"H1 text that is also in T": 1}
+
+
+def test_ids_and_gold_answers_may_be_numbers_and_difficulties_levels():
+    rows = [row("a", "a?"), {**row("", "b?", difficulty="Level 3"), "id": 7, "gold": 12}, row("t", "t?", "T")]
+    assert split(*rows) == 0
+    assert [(each["id"], each["gold"], each.get("difficulty")) for each in read("h2_gold")] == [
+        ("a", "7", None), ("7", "12", 3)
+    ]  # fmt: skip
 
 
 GOOD = row("a", "a?"), row("t", "t?", "T")
@@ -68,12 +83,12 @@ GOOD = row("a", "a?"), row("t", "t?", "T")
         ([*GOOD, {"id": "c", "question": "c?", "split": "T"}], "q.jsonl, line 3: gold is missing or no text"),
         ([*GOOD, row("c", "", "T")], "q.jsonl, line 3: question is missing or no text"),
         ([*GOOD, row("c", "c?", "test")], "q.jsonl, line 3: split is 'test', not H1, H2 or T"),
-        ([*GOOD, row("c", "c?", difficulty="hard")], "q.jsonl, line 3: difficulty is 'hard', not a whole number"),
+        ([*GOOD, row("c", "c?", difficulty="hard")], "q.jsonl, line 3: difficulty is 'hard', neither a whole"),
         ([*GOOD, row("c", "c?", gold="?!")], "q.jsonl, line 3: the gold answer '?!' cannot be read"),
         ([*GOOD, "{broken"], "q.jsonl, line 3: Expecting property name"),
         ([GOOD[1]], "q.jsonl: H2 is empty"),
         ([GOOD[0]], "q.jsonl: T is empty"),
-        ([row("a", "t?"), GOOD[1]], "q.jsonl: H2 is empty (1 H2 question whose text is also in T)"),
+        ([row("a", "t?"), GOOD[1]], "q.jsonl: H2 is empty (1 H2 text that is also in T)"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_line_before_anything_is_written(capsys, rows, line):
