@@ -1,6 +1,7 @@
 """Losses on soft labels (Burns et al., 2312.09390, as released), as plain functions of logits.
 
-Shapes: logits and labels are float [B, K], B items and K classes; a loss is the mean over the B items. Every loss but
+Shapes: logits and labels are float [B, K], B items and K classes; a loss is the mean over the B items, computed in
+float32 at least: half precision has no quantile, and loses labels in its sums. Every loss but
 `kl` is the cross-entropy with a target that is computed without gradient, so a module may take the targets of a whole
 optimizer window first and the loss of each micro-batch later: `targets` below, then `cross_entropy_sum`.
 """
@@ -90,9 +91,10 @@ def targets(settings: LossSettings, logits: Tensor, weak_labels: Tensor, thresho
 @torch.no_grad()
 def product_targets(logits: Tensor, weak_labels: Tensor, alpha: float = 1.0, beta: float = 1.0) -> Tensor:
     """p^beta y^alpha, normalised over classes; taken in logarithms, for p and y may both be tiny."""
-    log_labels = torch.where(weak_labels > 0, weak_labels, torch.nan).log().nan_to_num(-torch.inf)
+    labels = _wide(weak_labels)
+    log_labels = torch.where(labels > 0, labels, torch.nan).log().nan_to_num(-torch.inf)
     # A weight of zero leaves a factor out; 0 * -inf would be NaN.
-    logs = (alpha * log_labels if alpha else 0.0) + beta * logits.log_softmax(-1)
+    logs = (alpha * log_labels if alpha else 0.0) + beta * _wide(logits).log_softmax(-1)
     return logs.softmax(-1)
 
 
@@ -100,9 +102,10 @@ def product_targets(logits: Tensor, weak_labels: Tensor, alpha: float = 1.0, bet
 def logconf_targets(logits: Tensor, weak_labels: Tensor, threshold: Tensor, coefficient: float) -> Tensor:
     """(1 - c) y + c h, where h is the model's own prediction, hardened at the threshold."""
     _check_two_classes(logits)
-    first = (logits.softmax(-1)[:, 0] >= threshold).to(weak_labels.dtype)
+    labels = _wide(weak_labels)
+    first = (_wide(logits).softmax(-1)[:, 0] >= threshold).to(labels.dtype)
     hardened = torch.stack([first, 1 - first], -1)
-    return (1 - coefficient) * weak_labels + coefficient * hardened
+    return (1 - coefficient) * labels + coefficient * hardened
 
 
 @torch.no_grad()
@@ -110,30 +113,30 @@ def quantile_threshold(logits: Tensor, weak_labels: Tensor) -> Tensor:
     """The p_0 above which items count as class 0, so that hardened predictions have the weak labels' class balance: the
     m-quantile of p_0 with m the mean weak label of class 1. Scalar; B is the whole batch."""
     _check_two_classes(logits)
-    p_first = logits.softmax(-1)[:, 0]
-    return torch.quantile(p_first, weak_labels[:, 1].mean().clamp(0, 1).to(p_first.dtype))
+    p_first = _wide(logits).softmax(-1)[:, 0]
+    return torch.quantile(p_first, _wide(weak_labels)[:, 1].mean().clamp(0, 1).to(p_first.dtype))
 
 
 def ramp_value(progress: float, warmup: float, ramp: Ramp = "linear") -> float:
     """The confidence term's share of its full weight. The released ramp (`legacy`) is `progress` during the warm-up and
-    then jumps to 1; the intended one reaches 1 at its end. Without a warm-up both are 1."""
+    then jumps to 1; the intended one reaches 1 at its end. Without a warm-up both are 1, the released one after the
+    first step."""
     if ramp not in get_args(Ramp):
         raise LossError(f"ramp is {ramp!r}; known: {', '.join(get_args(Ramp))}")
-    if warmup <= 0:
-        return 1.0
     if ramp == "legacy":
         return progress if progress <= warmup else 1.0
-    return min(1.0, progress / warmup)
+    return min(1.0, progress / warmup) if warmup > 0 else 1.0
 
 
 def cross_entropy_sum(logits: Tensor, target: Tensor) -> Tensor:
     """-sum over items and classes of t log p."""
-    return -(target * logits.log_softmax(-1)).sum()
+    return -(target * _wide(logits).log_softmax(-1)).sum()
 
 
 def kl_sum(logits: Tensor, weak_labels: Tensor) -> Tensor:
     """The sum of KL(y || p) over items."""
-    entropy = -torch.special.xlogy(weak_labels, weak_labels).sum()
+    labels = _wide(weak_labels)
+    entropy = -torch.special.xlogy(labels, labels).sum()
     return cross_entropy_sum(logits, weak_labels) - entropy
 
 
@@ -146,6 +149,11 @@ def check_loss(name: str, n_classes: int = 2) -> None:
         raise LossError(f"loss: {name!r} is no loss; {hint}known: {', '.join(known)}")
     if name == "logconf" and n_classes != 2:
         raise LossError(f"loss: logconf hardens two classes, but the labels have {n_classes}")
+
+
+def _wide(values: Tensor) -> Tensor:
+    """float32 where it was less, else as it is."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _mean(logits: Tensor, target: Tensor) -> Tensor:

@@ -107,6 +107,12 @@ def test_a_threshold_of_the_micro_batch_is_caught(tmp_path, rows, monkeypatch):
     assert gap(whole, fit(tmp_path, rows, "broken", "logconf", *split(2, 4))) > 1e-3
 
 
+def test_bfloat16_weights_take_the_confidence_loss(tmp_path, rows):
+    found = fit(tmp_path, rows, "bf16", "logconf", *split(8, 1), "--trainer.precision=bf16-true",
+                "--model.backbone.dtype=bfloat16")  # fmt: skip
+    assert np.isfinite(found["train/loss"]).all() and found["train/loss"][0] == pytest.approx(np.log(2), abs=1e-2)
+
+
 def test_the_head_starts_at_zero(tmp_path, rows):
     """So the first loss of xent is ln 2, whatever the labels."""
     found = fit(tmp_path, rows, "first", "xent", *split(8, 1))

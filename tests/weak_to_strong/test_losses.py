@@ -49,7 +49,20 @@ def test_logconf_ramps(progress, linear, legacy):
 
 
 def test_a_warmup_of_zero_divides_nothing():
-    assert ramp_value(0.0, 0.0) == ramp_value(0.0, 0.0, "legacy") == 1.0
+    assert ramp_value(0.0, 0.0) == ramp_value(0.01, 0.0, "legacy") == 1.0
+    assert ramp_value(0.0, 0.0, "legacy") == 0.0, "the share of steps done while within the warm-up"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "loss", [xent_loss, product_loss, kl_loss, lambda logits, weak: logconf_loss(logits, weak, progress=0.5)]
+)
+def test_half_precision_gives_what_float32_gives_of_the_same_numbers(loss, dtype):
+    logits, weak = LOGITS.to(dtype).requires_grad_(), WEAK.to(dtype)
+    found = loss(logits, weak)
+    assert found.dtype == torch.float32 and torch.equal(found, loss(logits.detach().float(), weak.float()))
+    found.backward()
+    assert logits.grad.dtype == dtype and torch.isfinite(logits.grad).all()
 
 
 def test_hardened_labels_are_constants():
