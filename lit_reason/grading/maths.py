@@ -46,8 +46,8 @@ class MathGrader:
 
     @property
     def name(self) -> str:
-        """`maths@2`; where answers are looked for is part of the name, unless it is the default."""
-        return "maths@2" + ("" if self.look == "stated" else f"+{self.look}")
+        """`maths@3`; where answers are looked for is part of the name, unless it is the default."""
+        return "maths@3" + ("" if self.look == "stated" else f"+{self.look}")
 
     def grade_all(self, pairs: Iterable[tuple[Question, Sample]]) -> Iterator[Grade]:
         """Yield one grade for each pair, in order; an answer that hangs costs its own time only."""

@@ -10,6 +10,7 @@ from typing import Literal
 from jsonargparse.typing import NonNegativeFloat
 
 from lit_reason.grading import aor_release
+from lit_reason.grading.abstention import knows_not
 from lit_reason.grading.extraction import Found, Look, find_answer
 from lit_reason.grading.notation import tidy, words
 from lit_reason.grading.numbers import Number, read_quantity
@@ -21,7 +22,8 @@ Kind = Literal["auto", "number", "text"]
 
 class TextGrader:
     """Compares the stated answer with the gold answer: as numbers where both are (18 = 18.0 = 18.00, 1e3 = 1,000, 3/4 =
-    0.75, units dropped), else as text without regard to case, spacing, punctuation and a leading article.
+    0.75, units dropped), else as text without regard to case, spacing, punctuation and a leading article. "I do not
+    know" and its like are no answers, unless the gold answer is one of them; "none" and "unknown" are.
 
     Args:
         kind: `number` and `text` read answers only as such; `auto` reads a number where it can.
@@ -45,12 +47,12 @@ class TextGrader:
 
     @property
     def name(self) -> str:
-        """`text@1`; settings that change verdicts are part of the name."""
+        """`text@2`; settings that change verdicts are part of the name."""
         if self.extractor == "aor_release":
             return f"text@1+aor_release+{self.kind}"
         changed = (self.kind != "auto", self.kind), (self.look != "stated", self.look)
         marks = [mark for is_changed, mark in changed if is_changed]
-        return "+".join(["text@1", *marks, *([f"within_{self.tolerance:g}"] if self.tolerance else [])])
+        return "+".join(["text@2", *marks, *([f"within_{self.tolerance:g}"] if self.tolerance else [])])
 
     def grade_all(self, pairs: Iterable[tuple[Question, Sample]]) -> Iterator[Grade]:
         """Yield one grade for each pair, in order."""
@@ -65,6 +67,8 @@ class TextGrader:
             return unparsed("no_answer")
         if found.cut:
             return unparsed("cut", found)
+        if knows_not(found.text) and not (gold and knows_not(gold)):
+            return unparsed("no_answer", found)
         answer = self._read(found)
         if answer is None:
             return unparsed("unreadable", found)

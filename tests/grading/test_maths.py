@@ -140,7 +140,7 @@ def test_how_far_to_look_is_a_setting_and_part_of_the_name(look: str, statuses: 
     grader = MathGrader(look=look)  # type: ignore[arg-type]
     found = grades(grader, [("5", text) for text in texts])
     assert [grade.status for grade in found] == statuses
-    assert {grade.grader for grade in found} == {"maths@2" if look == "stated" else f"maths@2+{look}"}
+    assert {grade.grader for grade in found} == {"maths@3" if look == "stated" else f"maths@3+{look}"}
 
 
 @pytest.mark.parametrize(("text", "number"), [

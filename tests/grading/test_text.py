@@ -40,6 +40,27 @@ def test_answer(gold: str, text: str, status: GradeStatus, key: str | None) -> N
     assert (grade.status, grade.answer_key) == (status, key)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["I do not know.", "I don’t know", "Dunno", "I dunno, sorry", "idk", "no idea", "I'm not sure", "?",
+     "The answer is I do not know", "\\boxed{I don't know}"],
+)  # fmt: skip
+def test_who_does_not_know_casts_no_vote(text: str) -> None:
+    found = grades(TextGrader(), [("18", text), (None, text), ("Paris", text)])
+    assert [(grade.status, grade.answer_key) for grade in found] == [("unparsed", None)] * 3
+
+
+@pytest.mark.parametrize("text", ["none", "unknown", "cannot be determined", "nothing", "I", "no"])
+def test_words_that_a_question_may_ask_for_are_answers(text: str) -> None:
+    (same, other) = grades(TextGrader(), [(text, rf"\boxed{{{text}}}"), ("18", rf"\boxed{{{text}}}")])
+    assert (same.status, other.status) == ("right", "wrong")
+
+
+def test_not_knowing_is_an_answer_where_the_gold_answer_says_so() -> None:
+    (grade,) = grades(TextGrader(), [("I do not know", r"\boxed{I do not know.}")])
+    assert grade.status == "right"
+
+
 def test_numbers_may_be_off_by_a_relative_tolerance() -> None:
     answers = [("200", f"The answer is {text}") for text in ("201", "202", "203", "-200")]
     assert [grade.status for grade in grades(TextGrader(tolerance=0.01), answers)] == [
@@ -49,7 +70,7 @@ def test_numbers_may_be_off_by_a_relative_tolerance() -> None:
         "wrong",
     ]
     assert [grade.status for grade in grades(TextGrader(), answers)] == ["wrong"] * 4
-    assert TextGrader(tolerance=0.01).name == "text@1+within_0.01"
+    assert TextGrader(tolerance=0.01).name == "text@2+within_0.01"
 
 
 def test_kinds_read_answers_only_as_such() -> None:
