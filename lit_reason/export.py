@@ -3,7 +3,6 @@ trained on."""
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,14 +24,11 @@ def export_model(module: CausalLanguageModel, folder: Path, merge: bool = False)
         folder: replaced if it exists.
         merge: with LoRA, write base plus adapter as one model instead of the adapter alone.
     """
-    model = module.whole().model
+    whole = module.whole()
     if getattr(rank_zero_only, "rank", 0) != 0:
         return folder
-    if merge and module.lora is not None:
-        model = copy.deepcopy(model).merge_and_unload()  # undoing a merge would leave rounding in the base weights
     tokenizer = module.tokenizer
     tokenizer.chat_template = module.chat.template
     with atomic_folder(folder) as temporary:
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
+        whole.save(temporary, tokenizer, merge)
     return folder

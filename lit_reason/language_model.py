@@ -3,11 +3,13 @@ every split."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -357,6 +359,15 @@ class TargetLoss(nn.Module):
     def causal(self) -> PreTrainedModel:
         """The decoder with its head, without peft's wrapper."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
+    def merged(self) -> PreTrainedModel:
+        """A copy with the adapters, if any, in the base weights; undoing a merge would leave rounding in them."""
+        return copy.deepcopy(self.model).merge_and_unload() if self.causal is not self.model else self.model
+
+    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase, merge: bool) -> None:
+        """Write model and tokenizer into a folder; with `merge` adapters go into the base."""
+        (self.merged() if merge else self.model).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
     def _mask(self, document_ids: Tensor) -> Tensor:
         """In the form that the attention kernel wants: boolean, or added to the scores."""

@@ -40,8 +40,11 @@ def base(tmp_path_factory, tiny_backbone) -> Backbone:
 
 
 def module(base: Backbone, lora: Lora | None) -> CausalLanguageModel:
+    return shaken(CausalLanguageModel(base, lora=lora))
+
+
+def shaken(trained: CausalLanguageModel) -> CausalLanguageModel:
     """A module whose weights are not those it started from."""
-    trained = CausalLanguageModel(base, lora=lora)
     trained.configure_model()
     torch.manual_seed(1)
     with torch.no_grad():

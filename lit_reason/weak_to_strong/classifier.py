@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from lit_reason.language_model import CausalLanguageModel, TargetLoss
 from lit_reason.optim import OptimizerSettings, Schedule
 from lit_reason.results import share
 from lit_reason.sharding import is_deepspeed, is_sharded
+from lit_reason.weak_to_strong.classifier_export import save_classifier
 from lit_reason.weak_to_strong.fit_results import record
 from lit_reason.weak_to_strong.losses import (
     LossSettings,
@@ -28,6 +30,7 @@ from lit_reason.weak_to_strong.losses import (
     quantile_threshold,
     targets,
 )
+from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,8 +51,8 @@ class LabelledBatch(TokenBatch):
 class WeakToStrongClassifier(CausalLanguageModel):
     """Trunk of a decoder, bias-free head of K outputs that starts at zero, read at a text's last token.
 
-    Dropout is off: the model stays in evaluation mode, as in the release. The confidence loss' threshold is that of the
-    whole optimizer window over all processes, from a pass without gradient at the window's start.
+    Dropout is off unless asked for: the model stays in evaluation mode, as in the release. The confidence loss'
+    threshold is that of the whole optimizer window over all processes, from a pass without gradient at its start.
 
     Args:
         backbone: the model to start from.
@@ -62,6 +65,7 @@ class WeakToStrongClassifier(CausalLanguageModel):
         schedule: the rate over the run.
         gradient_checkpointing: recompute activations in the backward pass.
         compile: compile each decoder layer.
+        dropout: train with the dropout of the backbone and of the adapters.
     """
 
     target_loss: ClassifierHead
@@ -77,15 +81,17 @@ class WeakToStrongClassifier(CausalLanguageModel):
         schedule: Schedule = Schedule(warmup=0.0),
         gradient_checkpointing: bool = False,
         compile: bool = False,
+        dropout: bool = False,
     ) -> None:
         super().__init__(backbone, lora, optimizer, schedule, gradient_checkpointing, compile)
         check_loss(loss.name, n_classes)
+        self.dropout = dropout
         self.loss, self.n_classes, self.linear_probe = loss, n_classes, linear_probe
         self._threshold = torch.zeros(())
 
     @classmethod
     def check_config(cls, init_args: dict[str, Any]) -> list[tuple[str, str]]:
-        """`(key, message)` for a loss that cannot take so many classes, and a probe with adapters."""
+        """`(key, message)` for a loss that cannot take so many classes, and a probe with adapters or dropout."""
         found = []
         loss = init_args.get("loss") or {}
         name = loss.get("name", "xent") if isinstance(loss, dict) else loss.name
@@ -93,6 +99,8 @@ class WeakToStrongClassifier(CausalLanguageModel):
             found.append(("loss.name", "logconf hardens two classes, and n_classes is another number"))
         if init_args.get("linear_probe") and init_args.get("lora"):
             found.append(("linear_probe", "trains the head alone: set lora to null"))
+        if init_args.get("linear_probe") and init_args.get("dropout"):
+            found.append(("dropout", "a probe's trunk reads every text once, so that none is dropped: set it to false"))
         return found
 
     @cached_property
@@ -105,9 +113,9 @@ class WeakToStrongClassifier(CausalLanguageModel):
         return ClassifierHead(model, self.n_classes, self.linear_probe)
 
     def on_train_start(self) -> None:
-        """Without dropout, as released; what a frozen trunk makes of the texts is remembered, and what was left out is
-        recorded."""
-        self.target_loss.eval()
+        """Without dropout unless asked for; what a frozen trunk makes of the texts is remembered, and what was left out
+        is recorded."""
+        self.target_loss.train(self.dropout)
         data = getattr(self.trainer, "datamodule", None)
         record(self.trainer, dropped=getattr(data, "dropped", None))
         for documents in getattr(data, "tokenised", {}).values():
@@ -129,7 +137,10 @@ class WeakToStrongClassifier(CausalLanguageModel):
     @torch.no_grad()
     def soft_labels(self, documents: Sequence[TokenDocument]) -> Tensor:
         """float32 [texts, K]: the model's probabilities, in the order of the texts. All processes take part."""
+        was_training = self.target_loss.training
+        self.target_loss.eval()
         probabilities = [self.target_loss(batch).softmax(-1).float().cpu() for batch in self._batches(documents)]
+        self.target_loss.train(was_training)
         place = {document: row for row, document in enumerate(_by_length(documents))}
         together = torch.cat(probabilities) if probabilities else torch.zeros(0, self.n_classes)
         return together[[place[row] for row in range(len(documents))]]
@@ -211,6 +222,10 @@ class ClassifierHead(TargetLoss):
         with torch.autocast(last.device.type, enabled=False):
             return self.scores(last.to(self.scores.weight.dtype))
 
+    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase, merge: bool) -> None:
+        """Write trunk and head. Adapters are merged, whatever `merge` says: alone they would be no classifier."""
+        save_classifier(self.merged(), self.scores, folder, tokenizer)
+
     @torch.no_grad()
     def remember(self, batch: TokenBatch) -> None:
         """Keep the trunk's output at the last token of each text."""
@@ -229,7 +244,16 @@ class ClassifierHead(TargetLoss):
 
 
 def text_documents(ids: Sequence[str], texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[TokenDocument]:
-    """Texts as tokens, ended by the end token, which is where the head reads."""
+    """Texts as tokens, ended by the end token, which is where the head reads, and without a token at their start.
+
+    The release reads at a text's own last token. Here a trunk that knows its end token has seen the whole text there
+    and reads every text at the same token, however it ends; and rows of several texts need no other mark between them.
+
+    Raises:
+        WeakToStrongError: the tokenizer has no end token.
+    """
+    if tokenizer.eos_token_id is None:
+        raise WeakToStrongError(f"{tokenizer.name_or_path or 'tokenizer'}: has no end token, where a classifier reads")
     found = []
     for id, text in zip(ids, texts, strict=True):
         tokens = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]

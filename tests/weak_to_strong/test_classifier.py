@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from lit_reason.weak_to_strong.classifier import WeakToStrongClassifier
 
@@ -117,6 +118,29 @@ def test_the_head_starts_at_zero(tmp_path, rows):
     """So the first loss of xent is ln 2, whatever the labels."""
     found = fit(tmp_path, rows, "first", "xent", *split(8, 1))
     assert found["train/loss"][0] == pytest.approx(np.log(2), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_adapters_train_and_their_export_classifies_as_they_do(tmp_path, rows):
+    found = fit(tmp_path, rows, "lora", "xent", *split(8, 1), "--model.lora.r=4", "--trainer.max_epochs=6")
+    assert found["train/loss"][-4:].mean() < found["train/loss"][:4].mean()
+    folder = tmp_path / "lora" / "only" / "model"
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSequenceClassification.from_pretrained(folder)
+    read = [json.loads(line) for line in rows["test"].read_text().splitlines()]
+    texts = [row["text"] + tokenizer.eos_token for row in read]
+    said = model(**tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")).logits.argmax(-1)
+    assert np.mean(said.numpy() == [row["hard_label"] for row in read]) == pytest.approx(found["val/accuracy"][-1])
+
+
+@pytest.mark.slow
+def test_dropout_is_off_unless_asked_for(tmp_path, rows):
+    """Over a validation too, after which Lightning puts modules back into training."""
+    found = {}
+    for name, share, extra in (("none", 0.0, []), ("off", 0.5, []), ("on", 0.5, ["--model.dropout=true"])):
+        adapters = ["--model.lora.r=4", f"--model.lora.dropout={share}"]
+        found[name] = fit(tmp_path, rows, name, "xent", *split(8, 1), *adapters, *extra)["train/loss"]
+    assert len(found["off"]) > 6 and found["off"].tolist() == found["none"].tolist()
+    assert np.abs(found["on"] - found["none"]).max() > 1e-6
 
 
 def test_a_probe_trains_the_head_alone(tiny_backbone):
