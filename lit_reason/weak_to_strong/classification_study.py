@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
@@ -22,7 +23,7 @@ from lit_reason.weak_to_strong.classification_runs import (
     over,
     transfers,
 )
-from lit_reason.weak_to_strong.metrics import median_gap_recovered
+from lit_reason.weak_to_strong.metrics import AGREEMENT, median_gap_recovered
 
 PAPER = "Burns et al., 2312.09390"
 RELEASE = "openai/weak-to-strong, shipped plots"
@@ -41,7 +42,12 @@ def tables(runs: FinishedRuns) -> StudyResults:
     gaps = {name: over(several, partial(_gap, student=name)) for name in students}
     shown = {name: figure for name, figure in gaps.items() if figure is not None}
     return StudyResults(
-        [_loss_table(several, gaps), _released_table(several, students), _epoch_table(several, students)],
+        [
+            _loss_table(several, gaps),
+            _agreement_table(several, students),
+            _released_table(several, students),
+            _epoch_table(several, students),
+        ],
         [*([gap_chart(shown)] if shown else []), *_curve_charts(several, students)],
         _claims(several, gaps),
     )
@@ -49,15 +55,12 @@ def tables(runs: FinishedRuns) -> StudyResults:
 
 def _loss_table(several: Sequence[Transfer], gaps: dict[str, Figure | None]) -> Table:
     weak = over(several, lambda t: t.accuracy("weak supervisor", t.weak))
-    rows: list[list[Cell]] = [["weak supervisor", weak, *[None] * 6]]
+    rows: list[list[Cell]] = [["weak supervisor", weak, *[None] * 3]]
     for name, gap in gaps.items():
-        same = [over(several, partial(_repeated, student=name, split=split, part=part)) for split, part in
-                (("test", "right"), ("test", "wrong"), ("H2", "wrong"))]  # fmt: skip
         notes = "; ".join(f"seed {t.seed}: {note}" for t in several if (note := t.gap(name).note))
-        rows.append([name, over(several, partial(_accuracy, student=name)), gap, _median(several, name), *same, notes])
-    rows.append(["ceiling, gold labels", over(several, lambda t: t.accuracy("ceiling", t.ceiling)), *[None] * 6])
-    columns = ["trained with", "test accuracy", "PGR", "median PGR", "the supervisor's right answers repeated",
-               "its wrong answers repeated", "its wrong labels of H2 repeated", ""]  # fmt: skip
+        rows.append([name, over(several, partial(_accuracy, student=name)), gap, _median(several, name), notes])
+    rows.append(["ceiling, gold labels", over(several, lambda t: t.accuracy("ceiling", t.ceiling)), *[None] * 3])
+    columns = ["trained with", "test accuracy", "PGR", "median PGR", ""]
     labels = over(several, Transfer.label_accuracy)
     note = f"Of the weak labels {labels.text()} are right. " if labels else ""
     note += "PGR is against one ceiling, the strong model's, for small students too. "
@@ -66,6 +69,16 @@ def _loss_table(several: Sequence[Transfer], gaps: dict[str, Figure | None]) -> 
         "Last epoch. One seed: intervals resample test texts and leave out what another seed would change."
     )  # fmt: skip
     return Table("Every loss", columns, rows, note)
+
+
+def _agreement_table(several: Sequence[Transfer], students: Sequence[str]) -> Table:
+    """How often each student says what its supervisor does."""
+    rows: list[list[Cell]] = [
+        [name, *(over(several, partial(_repeated, student=name, split=split, part=part))
+                 for split, part in AGREEMENT.values())]
+        for name in students
+    ]  # fmt: skip
+    return Table("The supervisor's answers repeated", ["trained with", *AGREEMENT], rows, "Last epoch.")
 
 
 def _released_table(several: Sequence[Transfer], students: Sequence[str]) -> Table:
@@ -175,11 +188,9 @@ def _accuracy(transfer: Transfer, student: str) -> Figure:
 
 
 def _repeated(transfer: Transfer, student: str, split: str, part: str) -> Figure | None:
-    found = transfer.repeated(student, split).get(f"supervisor {part}")
-    if found is None:
-        return None
-    name = f"repeats where the supervisor is {part}, {student}"
-    return Figure(name, split, "", found.value, found.n, found.ci95, found.ci_method, [transfer.seed], "share")
+    found = transfer.repeated(student, split).get(part)
+    name = f"supervisor's answers repeated, {student}"
+    return None if found is None else replace(found, name=name, seeds=[transfer.seed])
 
 
 def _median(several: Sequence[Transfer], student: str) -> float | None:

@@ -120,6 +120,14 @@ def agreement(student: Answers, supervisor: Answers, gold: Mapping[str, str], sp
     ]
 
 
+AGREEMENT = {
+    f"{whose}{which}": (split, part)
+    for split, whose in (("test", "of the test"), ("H2", "of its labels of H2"))
+    for part, which in (("", ""), ("supervisor right", ", right ones"), ("supervisor wrong", ", wrong ones"))
+}
+"""What tables call each of these shares: its split and its part."""
+
+
 def shares(values: Iterable[Hashable]) -> dict[Hashable, float]:
     """How large a part each value has; in the order of the values' texts."""
     counts = Counter(values)

@@ -11,7 +11,7 @@ from lit_reason.files import read_jsonl
 from lit_reason.results import Figure
 from lit_reason.study_results import Cell, FinishedRun, FinishedRuns, StudyResults, Table, over_seeds
 from lit_reason.weak_to_strong.charts import gap_chart
-from lit_reason.weak_to_strong.metrics import GapRecovered, gap_recovered, median_gap_recovered
+from lit_reason.weak_to_strong.metrics import AGREEMENT, GapRecovered, gap_recovered, median_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import claims, published_tables
 from lit_reason.weak_to_strong.reasoning_labels import label_charts, label_tables
 from lit_reason.weak_to_strong.reasoning_runs import (
@@ -46,9 +46,10 @@ def tables(runs: FinishedRuns) -> StudyResults:
     accuracy = {label: _accuracy(label, found) for label, found in everyone.items()}
     shown = {label: figure for label, figure in figures.items() if figure is not None}
     charts = [*label_charts(runs), _threshold_chart(variants, accuracy), *_epoch_charts(runs, variants)]
+    shared = [_variant_table(variants, gaps, accuracy), _agreement_table(variants)]
     return StudyResults(
-        [_variant_table(variants, gaps, accuracy), *published_tables(figures, accuracy), *label_tables(runs),
-         *_epoch_tables(runs, variants), _start_table(runs)],
+        [*shared, *published_tables(figures, accuracy), *label_tables(runs), *_epoch_tables(runs, variants),
+         _start_table(runs)],
         [*([gap_chart(shown)] if shown else []), *charts],
         claims(runs, figures),
     )  # fmt: skip
@@ -57,26 +58,30 @@ def tables(runs: FinishedRuns) -> StudyResults:
 def _variant_table(
     variants: Variants, gaps: Mapping[str, tuple[Figure | None, str]], accuracy: Mapping[str, Figure]
 ) -> Table:
-    rows: list[list[Cell]] = [[WEAK, accuracy[WEAK], *[None] * 6]]
-    for label, (figure, note) in gaps.items():
-        same = [
-            _same(variants, label, "test", "supervisor right"), _same(variants, label, "test", "supervisor wrong"),
-            _same(variants, label, "H2", "supervisor wrong"),
-        ]  # fmt: skip
-        rows.append([label, accuracy[label], figure, _median(variants, label), *same, note])
-    rows.append([CEILING, accuracy[CEILING], *[None] * 6])
-    columns = ["variant", "test accuracy", "PGR", "median PGR", "the supervisor's right answers repeated",
-               "its wrong answers repeated", "its wrong labels of H2 repeated", ""]  # fmt: skip
+    rows: list[list[Cell]] = [[WEAK, accuracy[WEAK], *[None] * 3]]
+    rows += [[label, accuracy[label], gap, _median(variants, label), note] for label, (gap, note) in gaps.items()]
+    rows.append([CEILING, accuracy[CEILING], *[None] * 3])
+    columns = ["variant", "test accuracy", "PGR", "median PGR", ""]
     n = len(variants.weak)
     note = f"Greedy answers. Intervals are Student's t over {n} seeds." if n > 1 else (
         "Greedy answers. One seed: intervals resample test questions and leave out what another seed would change."
     )  # fmt: skip
-    return Table("Every variant", columns, rows, f"{note} {LABELS}")
+    return Table("Every variant", columns, rows, note)
 
 
-def _same(variants: Variants, label: str, split: Any, part: str) -> Figure | None:
-    found = [same[part] for same in variants.same_as_weak(label, split) if part in same]
-    return over_seeds(f"repeats where the {part}, {label}", split, "", found) if found else None
+def _agreement_table(variants: Variants) -> Table:
+    """How often each student gives the supervisor's answer."""
+    rows: list[list[Cell]] = []
+    for label in variants.students:
+        same: dict[str, list[dict[str, Figure]]] = {
+            "test": variants.same_as_weak(label, "test"), "H2": variants.same_as_weak(label, "H2"),
+        }  # fmt: skip
+        found = [[seed[part] for seed in same[split] if part in seed] for split, part in AGREEMENT.values()]
+        rows.append([label, *(
+            over_seeds(f"supervisor's answers repeated, {label}", f"{split}/{part}", "", figures) if figures else None
+            for (split, part), figures in zip(AGREEMENT.values(), found, strict=True)
+        )])  # fmt: skip
+    return Table("The supervisor's answers repeated", ["variant", *AGREEMENT], rows, LABELS)
 
 
 def _gap(label: str, weak: Runs, student: Runs, ceiling: Runs) -> tuple[Figure | None, str]:

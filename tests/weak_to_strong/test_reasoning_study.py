@@ -14,7 +14,7 @@ from lit_reason.weak_to_strong.metrics import performance_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import ABLATION, falling_topic, topic_change
 from lit_reason.weak_to_strong.reasoning_runs import NAIVE, START, Variants, answers
 from lit_reason.weak_to_strong.reasoning_study import tables
-from tests.weak_to_strong.simulated import Simulated
+from tests.weak_to_strong.simulated import N, Simulated
 
 STUDY = Path(__file__).resolve().parents[2] / "configs/studies/weak_to_strong_reasoning.yaml"
 
@@ -155,7 +155,11 @@ def test_a_student_that_is_always_right_repeats_no_wrong_label(tmp_path):
 def test_naive_training_is_measured_by_the_greedy_answers_that_it_learned(found, tmp_path):
     """Majorities are right more often, so that against them a student that fits all its labels would seem to repeat
     only some mistakes."""
-    assert rows_of(found, "Every variant")[NAIVE][6].value == 1
+    same = rows_of(found, "The supervisor's answers repeated")
+    assert [figure.value for figure in same[NAIVE][4:]] == [1, 1, 1]
+    assert [figure.value for figure in same["Stage I, tau 0.6"][5:]] == [1, 0]  # it always gives the right answer
+    share_right = same["Stage I, tau 0.6"][4]
+    assert 0.5 < share_right.value < 0.8 and share_right.n == 3 * N
     repeats = claim(found, "Naive training repeats more")
     assert repeats.verdict == "replicated" and repeats.measured.value == 1
     simulated = Simulated(tmp_path, seeds=(0,))
