@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from lit_reason.weak_to_strong.charts import gap_chart
 from lit_reason.weak_to_strong.metrics import AGREEMENT, GapRecovered, gap_recovered, median_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import claims, published_tables
 from lit_reason.weak_to_strong.reasoning_labels import label_charts, label_tables
+from lit_reason.weak_to_strong.reasoning_length import STUDENTS, length_note, length_tables, span, weights
 from lit_reason.weak_to_strong.reasoning_runs import (
     CEILING,
     NAIVE,
@@ -27,9 +27,6 @@ from lit_reason.weak_to_strong.reasoning_runs import (
     stage1,
     stage2,
 )
-
-RESTARTED = "naive", "stage1", "stage2", "iterated", "oracle", "ceiling"
-"""Fits that start from S0; `continued` starts from S1."""
 
 LABELS = (
     "The supervisor's labels of H2 are its greedy answers for naive training, which learns them, else its majorities."
@@ -48,8 +45,8 @@ def tables(runs: FinishedRuns) -> StudyResults:
     charts = [*label_charts(runs), _threshold_chart(variants, accuracy), *_epoch_charts(runs, variants)]
     shared = [_variant_table(variants, gaps, accuracy), _agreement_table(variants)]
     return StudyResults(
-        [*shared, *published_tables(figures, accuracy), *label_tables(runs), *_epoch_tables(runs, variants),
-         _start_table(runs)],
+        [*shared, *published_tables(figures, accuracy), *length_tables(runs), *label_tables(runs),
+         *_epoch_tables(runs, variants), _start_table(runs)],
         [*([gap_chart(shown)] if shown else []), *charts],
         claims(runs, figures),
     )  # fmt: skip
@@ -66,7 +63,7 @@ def _variant_table(
     note = f"Greedy answers. Intervals are Student's t over {n} seeds." if n > 1 else (
         "Greedy answers. One seed: intervals resample test questions and leave out what another seed would change."
     )  # fmt: skip
-    return Table("Every variant", columns, rows, note)
+    return Table("Every variant", columns, rows, f"{note} {length_note(variants.runs)}")
 
 
 def _agreement_table(variants: Variants) -> Table:
@@ -162,19 +159,12 @@ def _curve(run: FinishedRun, weak: FinishedRun, h2: Mapping[str, Any]) -> dict[s
 
 def _start_table(runs: FinishedRuns) -> Table:
     """Whether each fit began with exactly the weights that S0 ended with, by hash, and how long it trained."""
-    initial = {_weights(run)["end"] for run in runs.of("initial")}
-    initial = initial or {_weights(run)["start"] for run in runs.of("ceiling")}  # a model that was not trained here
+    initial = {weights(run)["end"] for run in runs.of("initial")}
+    initial = initial or {weights(run)["start"] for run in runs.of("ceiling")}  # a model that was not trained here
     rows: list[list[Cell]] = []
-    for name in (*RESTARTED, "continued"):
-        records = [_weights(run) for run in runs.of(name)]
-        if records:
-            steps = sorted({record["steps"] for record in records})
-            span = str(steps[0]) if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
-            rows.append([name, len(records), sum(record["start"] in initial for record in records), span])
+    for name in (*STUDENTS, "continued"):
+        found = runs.of(name)
+        if found:
+            rows.append([name, len(found), sum(weights(run)["start"] in initial for run in found), span(found)])
     note = "Hashes of all weights, at a fit's start and at the end of S0's; the ceiling's start stands for a given S0."
     return Table("Restarts", ["fit", "fits", "start from S0, to the bit", "optimizer steps"], rows, note)
-
-
-def _weights(run: FinishedRun) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run.path / "weights.json").read_bytes())
-    return found

@@ -62,6 +62,15 @@ class Simulated:
             self._fit(name, seed, {"start": "s1" if name == "continued" else "s0"})
             self._answers(name, seed)
 
+        for name, variables in (
+            ("naive", {}),
+            ("stage1", {"tau": 0.6}),
+            ("stage2", {"tau": 0.6, "stage2": "filtered"}),
+        ):
+            steps = {"steps": 40 if name == "stage1" else 55}
+            self._fit(f"{name}_by_epochs", seed, steps, variables)
+            self._answers(f"{name}_by_epochs", seed, variables)
+
     def _question(self, id, i):
         topic = "mixed" if self.draw.random() < (0.8 if i % 2 else 0.2) else "add"
         about = {"topic": topic, "difficulty": 1 + i % 2} if self.about else {}
@@ -98,7 +107,9 @@ class Simulated:
         from lit_reason.results import Results, share
 
         path = self._run(f"{name}_answers", seed, variables)
-        right = self._test(path / "answers.jsonl", self.accuracy[name])
+        right = self._test(
+            path / "answers.jsonl", self.accuracy[name.removesuffix("_by_epochs")] - 0.05 * name.endswith("_by_epochs")
+        )
         results = Results(run=name)
         results.put(share("accuracy", "test", "", right, N, [seed]))
         results.save(path)

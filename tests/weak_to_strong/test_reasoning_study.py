@@ -9,7 +9,7 @@ import pytest
 
 from lit_reason.results import Figure, Results, share
 from lit_reason.study.file import read_study
-from lit_reason.study_results import FinishedRun, StudyRecord
+from lit_reason.study_results import FinishedRun, FinishedRuns, StudyRecord
 from lit_reason.weak_to_strong.metrics import performance_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import ABLATION, falling_topic, topic_change
 from lit_reason.weak_to_strong.reasoning_runs import NAIVE, START, Variants, answers
@@ -116,6 +116,26 @@ def test_a_fit_from_other_weights_shows(found, tmp_path):
     assert rows["stage2"] == [12, 12, "60"] and rows["iterated"] == [3, 3, "60"] and rows["continued"] == [3, 0, "60"]
     broken = tables(Simulated(tmp_path, starts={"stage2": "s1"}, seeds=(0,)).runs)
     assert {row[0]: row[1:] for row in table(broken, "Restarts").rows}["stage2"] == [4, 0, "60"]
+
+
+def test_equal_steps_and_equal_epochs_stand_side_by_side(found):
+    rows = rows_of(found, "Equal epochs instead of equal steps")
+    assert [(label, row[1].value, row[2], row[3].value, row[4]) for label, row in rows.items()] == [
+        (NAIVE, pytest.approx(0.55), "60", pytest.approx(0.5), "55"),
+        ("Stage I, tau 0.6", pytest.approx(0.7), "60", pytest.approx(0.65), "40"),
+        ("Stage II, tau 0.6", pytest.approx(0.8), "60", pytest.approx(0.75), "55"),
+    ]
+    assert "All took 60 optimizer steps" in table(found, "Every variant").note
+
+
+def test_fits_of_unequal_length_are_said_to_be(tmp_path):
+    simulated = Simulated(tmp_path, seeds=(0,))
+    (run,) = simulated.runs.of("oracle")
+    (run.path / "weights.json").write_text('{"start": "s0", "end": "o", "steps": 31}')
+    left = FinishedRuns([each for each in simulated.runs if "by_epochs" not in each.name])
+    titles = {each.title: each for each in tables(left).tables}
+    assert "equally often: 31 to 60 optimizer steps" in titles["Every variant"].note
+    assert "Equal epochs instead of equal steps" not in titles
 
 
 def test_where_the_ceiling_is_not_above_the_weak_model_there_is_no_gap(tmp_path):
