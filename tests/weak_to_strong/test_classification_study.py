@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lit_reason.cli import main
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.study_results import FinishedRun, FinishedRuns, StudyRecord
 from lit_reason.weak_to_strong.classification_runs import LOGCONF, STUDENTS, XENT, transfers
@@ -139,3 +140,15 @@ def test_charts_and_record(found, tmp_path):
     StudyRecord("s", "t", "p", found).save(tmp_path)
     assert StudyRecord.load(tmp_path).results.claims == list(found.claims)
     assert json.loads((tmp_path / "results.json").read_bytes())["figures"]
+
+
+@pytest.mark.slow
+def test_the_short_form_of_the_study_trains_every_loss_and_leaves_a_report(tmp_path):
+    study = ["study", "--config", "configs/studies/weak_to_strong_classification.yaml", "--smoke"]
+    assert main([*study, "--root", str(tmp_path)]) == 0
+    (folder,) = tmp_path.glob("studies/*")
+    results = StudyRecord.load(folder).results
+    rows = table(results, "Every loss")
+    assert rows.keys() == {"weak supervisor", *STUDENTS, "ceiling, gold labels"}
+    assert all(row[1].n == 100 for row in rows.values())
+    assert len(results.claims) == 7 and "Every loss" in (folder / "report.html").read_text()

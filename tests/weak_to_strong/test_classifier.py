@@ -149,6 +149,15 @@ def test_a_probe_trains_the_head_alone(tiny_backbone):
     assert [name for name, p in module.named_parameters() if p.requires_grad] == ["target_loss.scores.weight"]
 
 
+def test_one_class_and_a_small_test_are_warned_of(tmp_path, rows, caplog):
+    read = [json.loads(line) for line in rows["train"].read_text().splitlines()]
+    path = tmp_path / "one.jsonl"
+    path.write_text("".join(json.dumps({**row, "soft_label": [0.3, 0.7]}) + "\n" for row in read))
+    fit(tmp_path, rows, "one", "xent", *split(8, 1), f"--data.path={path}", "--trainer.max_steps=1")
+    assert f"{path}: all labels name one class, so nothing can be learned of the other" in caplog.text
+    assert "20 test texts: accuracies have standard errors up to 11.2 points" in caplog.text
+
+
 def test_bad_input_ends_in_one_line(tmp_path, rows, capsys):
     from lit_reason.cli import main
 

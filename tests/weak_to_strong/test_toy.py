@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lit_reason.cli import main
 from lit_reason.results import Results
-from lit_reason.study_results import FinishedRun, FinishedRuns
+from lit_reason.study_results import FinishedRun, FinishedRuns, StudyRecord
 from lit_reason.weak_to_strong import toy
 from lit_reason.weak_to_strong.metrics import total_variation
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
@@ -111,6 +112,16 @@ def test_a_percentage_is_refused(tmp_path):
 def test_filtering_loses_hard_items(runs):
     for run in runs:
         assert run.figure("hard share", "A", "").value < run.figure("hard share", "H2", "").value
+
+
+def test_the_short_form_of_the_study_leaves_a_report(tmp_path):
+    study = ["study", "--config", "configs/studies/weak_to_strong_toy.yaml", "--smoke", "--root", str(tmp_path)]
+    assert main(study) == 0
+    (folder,) = tmp_path.glob("studies/*")
+    found = {table.title: table for table in StudyRecord.load(folder).results.tables}
+    accuracies = [row[1].value for row in found["Accuracy and performance gap recovered"].rows]
+    assert len(accuracies) == 6 and all(0.4 < value < 1 for value in accuracies)
+    assert "items kept by Stage I" in (folder / "report.html").read_text()
 
 
 @pytest.mark.slow
