@@ -16,6 +16,9 @@ from lit_reason.weak_to_strong.metrics import GapRecovered, agreement, gap_recov
 
 XENT, LOGCONF = "cross-entropy", "confidence loss"
 SMALL_XENT, SMALL_LOGCONF = "small student, cross-entropy", "small student, confidence loss"
+SMALL = SMALL_XENT, SMALL_LOGCONF
+"""Students that are the same model as their supervisor."""
+
 STUDENTS: Mapping[str, tuple[str, dict[str, Any]]] = {
     XENT: ("student", {"loss": "xent"}),
     "product": ("student", {"loss": "product"}),
@@ -53,6 +56,7 @@ class Transfer:
         weak: the supervisor's fit.
         ceiling: the strong model's on gold labels.
         students: fits on weak labels, by their names in the tables.
+        small_ceiling: the supervisor's model on the gold labels that `ceiling` learned; None where none was trained.
     """
 
     seed: int
@@ -60,6 +64,7 @@ class Transfer:
     weak: FinishedRun
     ceiling: FinishedRun
     students: Mapping[str, FinishedRun]
+    small_ceiling: FinishedRun | None = None
 
     @cached_property
     def test(self) -> Classes:
@@ -88,8 +93,15 @@ class Transfer:
         return share("weak labels that are right", "H2", "", right, len(self.h2), [self.seed])
 
     def gap(self, student: str) -> GapRecovered:
-        """PGR of a student, by the test's answers."""
-        return gap_recovered(*map(self.right, (self.weak, self.students[student], self.ceiling)))
+        """PGR of a student, by the test's answers. The ceiling is the student's own model on gold labels."""
+        ceiling = self.ceiling_of(student)
+        if ceiling is None:
+            return GapRecovered(None, None, 0.0, "undefined: no ceiling of the student's size was trained")
+        return gap_recovered(*map(self.right, (self.weak, self.students[student], ceiling)))
+
+    def ceiling_of(self, student: str) -> FinishedRun | None:
+        """The model that a student could have become."""
+        return self.small_ceiling if student in SMALL else self.ceiling
 
     def change(self, name: str, before: str, after: str) -> Figure:
         """How much more accurate one student is than another."""
@@ -132,7 +144,8 @@ def transfers(runs: FinishedRuns) -> list[Transfer]:
             label: run for label, (name, variables) in STUDENTS.items() for run in runs.of(name, seed=seed, **variables)
         }
         weak, ceiling = runs.one("weak", seed=seed), runs.one("ceiling", seed=seed)
-        found.append(Transfer(seed, items, weak, ceiling, students))
+        small = runs.of("small_ceiling", seed=seed)
+        found.append(Transfer(seed, items, weak, ceiling, students, small[0] if small else None))
     return found
 
 
@@ -149,8 +162,11 @@ def gap_rows(several: Sequence[Transfer], student: str) -> list[tuple[float, flo
 
 def best_gap(transfer: Transfer, student: str) -> float | None:
     """PGR of the student's best epoch by gold labels: what early stopping could give at most."""
-    weak, ceiling = fmean(transfer.right(transfer.weak)), fmean(transfer.right(transfer.ceiling))
-    return performance_gap_recovered(weak, max(transfer.curves[student].accuracy), ceiling)
+    weak, ceiling = transfer.weak, transfer.ceiling_of(student)
+    if ceiling is None:
+        return None
+    bounds = [fmean(transfer.right(run)) for run in (weak, ceiling)]
+    return performance_gap_recovered(bounds[0], max(transfer.curves[student].accuracy), bounds[1])
 
 
 def curve_series(name: str, curves: Sequence[Sequence[float]]) -> Series:

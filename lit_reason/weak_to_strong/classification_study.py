@@ -10,9 +10,11 @@ from statistics import fmean
 from lit_reason.charts import Chart
 from lit_reason.results import Figure
 from lit_reason.study_results import Cell, Claim, FinishedRuns, StudyResults, Table, judged, not_testable
+from lit_reason.weak_to_strong.ceiling import ceiling_note
 from lit_reason.weak_to_strong.charts import gap_chart
 from lit_reason.weak_to_strong.classification_runs import (
     LOGCONF,
+    SMALL,
     SMALL_LOGCONF,
     SMALL_XENT,
     XENT,
@@ -60,10 +62,12 @@ def _loss_table(several: Sequence[Transfer], gaps: dict[str, Figure | None]) -> 
         notes = "; ".join(f"seed {t.seed}: {note}" for t in several if (note := t.gap(name).note))
         rows.append([name, over(several, partial(_accuracy, student=name)), gap, _median(several, name), notes])
     rows.append(["ceiling, gold labels", over(several, lambda t: t.accuracy("ceiling", t.ceiling)), *[None] * 3])
+    small = over(several, lambda t: t.accuracy("small ceiling", t.small_ceiling) if t.small_ceiling else None)
+    rows += [["small ceiling, gold labels", small, *[None] * 3]] if small else []
     columns = ["trained with", "test accuracy", "PGR", "median PGR", ""]
     labels = over(several, Transfer.label_accuracy)
     note = f"Of the weak labels {labels.text()} are right. " if labels else ""
-    note += "PGR is against one ceiling, the strong model's, for small students too. "
+    note += f"{ceiling_note([t.ceiling for t in several])} PGR is against the ceiling of a student's own size. "
     n = len(several)
     note += f"Last epoch. Intervals are Student's t over {n} seeds." if n > 1 else (
         "Last epoch. One seed: intervals resample test texts and leave out what another seed would change."
@@ -85,7 +89,7 @@ def _released_table(several: Sequence[Transfer], students: Sequence[str]) -> Tab
     rows: list[list[Cell]] = [[name, *pair] for name, pair in RELEASED.items()]
     ours = [_median(several, name) if name in students else None for name in (XENT, LOGCONF)]
     rows.append(["here", *ours])
-    note = "Median over all (weak, strong, seed); rows whose ceiling is not above the weak model are left out."
+    note = "Median over all (weak, strong, seed) of different models whose ceiling is above the weak model."
     return Table("Median PGR, released plots and here", ["data", XENT, LOGCONF], rows, note)
 
 
@@ -194,5 +198,6 @@ def _repeated(transfer: Transfer, student: str, split: str, part: str) -> Figure
 
 
 def _median(several: Sequence[Transfer], student: str) -> float | None:
-    found = median_gap_recovered(gap_rows(several, student))
+    """As released, without pairs of one and the same model."""
+    found = None if student in SMALL else median_gap_recovered(gap_rows(several, student))
     return None if found is None else round(found, 3)

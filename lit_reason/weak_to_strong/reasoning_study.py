@@ -9,6 +9,7 @@ from lit_reason.charts import Chart, Series
 from lit_reason.files import read_jsonl
 from lit_reason.results import Figure
 from lit_reason.study_results import Cell, FinishedRun, FinishedRuns, StudyResults, Table, over_seeds
+from lit_reason.weak_to_strong.ceiling import ceiling_note
 from lit_reason.weak_to_strong.charts import gap_chart
 from lit_reason.weak_to_strong.metrics import AGREEMENT, GapRecovered, gap_recovered, median_gap_recovered
 from lit_reason.weak_to_strong.reasoning_claims import claims, published_tables
@@ -63,7 +64,8 @@ def _variant_table(
     note = f"Greedy answers. Intervals are Student's t over {n} seeds." if n > 1 else (
         "Greedy answers. One seed: intervals resample test questions and leave out what another seed would change."
     )  # fmt: skip
-    return Table("Every variant", columns, rows, f"{note} {length_note(variants.runs)}")
+    note = " ".join([note, length_note(variants.runs), ceiling_note(variants.runs.of("ceiling"))])
+    return Table("Every variant", columns, rows, note.strip())
 
 
 def _agreement_table(variants: Variants) -> Table:

@@ -10,12 +10,14 @@ import pytest
 
 from lit_reason.cli import main
 from lit_reason.files import write_jsonl_atomic
+from lit_reason.study.file import read_study
+from lit_reason.study.plan import plan
 from lit_reason.study_results import FinishedRun, FinishedRuns, StudyRecord
-from lit_reason.weak_to_strong.classification_runs import LOGCONF, STUDENTS, XENT, transfers
+from lit_reason.weak_to_strong.classification_runs import LOGCONF, SMALL, STUDENTS, XENT, transfers
 from lit_reason.weak_to_strong.classification_study import tables
 
 N = 100
-RIGHT = {"weak": 60, "ceiling": 90}
+RIGHT = {"weak": 60, "ceiling": 90, "small_ceiling": 70}
 LAST = {XENT: 72, "product": 66, LOGCONF: 78, "confidence loss, released ramp": 75, "KL divergence": 72,
         "small student, cross-entropy": 60, "small student, confidence loss": 54}  # fmt: skip
 """How many of the first texts each classifier has right; the gold class is 1, a wrong answer is 0."""
@@ -35,7 +37,7 @@ class Written:
             items = self._run("items", {"seed": seed})
             for name in ("test", "h2_gold"):
                 write_jsonl_atomic(items / f"{name}.jsonl", [{"id": f"t{i}", "hard_label": 1} for i in range(N)])
-            for name in ("weak", "ceiling"):
+            for name in ("weak", "ceiling", "small_ceiling"):
                 self._fit(self._run(name, {"seed": seed}), [right[name]] * 2)
             for label, (name, variables) in STUDENTS.items():
                 self._fit(self._run(name, {**variables, "seed": seed}), [right[label] - 10, right[label]])
@@ -75,6 +77,39 @@ def test_accuracy_and_gap_by_hand(found):
     assert table(found, "Median PGR, released plots and here")["here"][1:] == [0.4, 0.6]
 
 
+def test_a_small_student_is_measured_by_the_ceiling_of_its_size(found, tmp_path):
+    """(60 - 60) / (70 - 60) and (54 - 60) / (70 - 60); the median leaves out pairs of one model."""
+    rows = table(found, "Every loss")
+    assert [rows[name][2].value for name in SMALL] == pytest.approx([0.0, -0.6])
+    assert [rows[name][3] for name in SMALL] == [None, None]
+    assert rows["small ceiling, gold labels"][1].value == pytest.approx(0.7)
+    assert [table(found, "Best and last epoch")[name][4] for name in SMALL] == pytest.approx([0.0, 0.4])
+    runs = Written(tmp_path, {**RIGHT, **LAST}, seeds=(0,)).runs
+    without = tables(FinishedRuns([run for run in runs if run.name != "small_ceiling"]))
+    row = table(without, "Every loss")[SMALL[0]]
+    assert row[2] is None and "no ceiling of the student's size was trained" in row[-1]
+    assert table(without, "Best and last epoch")[SMALL[0]][4] is None
+
+
+@pytest.mark.parametrize(("file", "half"), [("h2_gold.jsonl", "H2"), ("h1.jsonl", "H1")])
+def test_the_record_says_on_which_half_the_ceiling_learned(file, half, tmp_path):
+    runs = Written(tmp_path, {**RIGHT, **LAST}, seeds=(0,)).runs
+    config = {"data": {"class_path": "WeakLabelDataModule", "init_args": {"path": f"runs/items/1a/{file}"}}}
+    (runs.one("ceiling").path / "config.yaml").write_text(json.dumps(config))
+    note = next(each.note for each in tables(runs).tables if each.title == "Every loss")
+    assert f"The ceiling learned the gold labels of {half}." in note
+
+
+def test_the_ceiling_may_learn_from_the_other_half():
+    """As the studies' heads write it; nothing else in the plan changes."""
+    file, given = "configs/studies/weak_to_strong_own.yaml", [("runs.ceiling.set.data.path", "${questions.h1}")]
+    before, after = (
+        {s.spec.name: s for s in plan(read_study(file, over, smoke=False), Path("r"))} for over in ([], given)
+    )
+    assert {name for name in after if after[name].id != before[name].id} == {"ceiling", "ceiling_answers"}
+    assert "${questions.h1}" in after["ceiling"].arguments()
+
+
 def test_agreement_is_split_by_the_supervisors_answer(found):
     """Of the supervisor's 60 right answers cross-entropy repeats all; of its 40 wrong ones the 28 that it has wrong."""
     row = table(found, "The supervisor's answers repeated")[XENT]
@@ -106,7 +141,7 @@ def test_other_figures_give_other_verdicts(tmp_path):
 
 
 def test_a_ceiling_below_its_supervisor_leaves_no_gap(tmp_path):
-    found = tables(Written(tmp_path, {**RIGHT, **LAST, "ceiling": 60}, seeds=(0,)).runs)
+    found = tables(Written(tmp_path, {**RIGHT, **LAST, "ceiling": 60, "small_ceiling": 60}, seeds=(0,)).runs)
     row = table(found, "Every loss")[XENT]
     assert row[2] is None and row[3] is None and "ceiling is not above" in row[-1]
     assert verdict(found, "A student is better") == "not testable here"
@@ -149,6 +184,6 @@ def test_the_short_form_of_the_study_trains_every_loss_and_leaves_a_report(tmp_p
     (folder,) = tmp_path.glob("studies/*")
     results = StudyRecord.load(folder).results
     rows = table(results, "Every loss")
-    assert rows.keys() == {"weak supervisor", *STUDENTS, "ceiling, gold labels"}
+    assert rows.keys() == {"weak supervisor", *STUDENTS, "ceiling, gold labels", "small ceiling, gold labels"}
     assert all(row[1].n == 100 for row in rows.values())
     assert len(results.claims) == 7 and "Every loss" in (folder / "report.html").read_text()
