@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,10 @@ AOR_LISTS = ("response_list", "response", "samples")
 LISTS = ("model_solution", "search_solution", *AOR_LISTS)
 SINGLE = ("response", "generated")
 """Names of one response as text, in rows whose `answer` is the gold one."""
+
+_ANSWER_AS_GOLD = (
+    "without `gold` it is read as the gold answer; where it is what the model answered, give columns '{pred: answer}'"
+)
 
 _FINISH: dict[str | None, FinishReason] = {None: "stop", "stop": "stop", "length": "length"}
 
@@ -60,7 +64,9 @@ class Generations:
     bad: list[str] = field(default_factory=list)
 
 
-def read_generations(path: Path | str, lengths: str = "stored") -> Generations:
+def read_generations(
+    path: Path | str, lengths: str = "stored", columns: Mapping[str, str] | None = None
+) -> Generations:
     """All samples of a file.
 
     Args:
@@ -68,12 +74,13 @@ def read_generations(path: Path | str, lengths: str = "stored") -> Generations:
         lengths: what `n_tokens` of a sample is. `stored`: what the row says, which must say it. A tokenizer's name or
             folder: the row's, counted by this tokenizer where it is missing. `words` or `characters`: counted for all
             rows. The unit matters: Shortest Majority Vote chooses other winners by words than by tokens.
+        columns: our names to the file's own, where they differ: `{"pred": "answer"}`.
 
     Raises:
-        PoolError: there is no such file or no usable row, or rows contradict each other.
+        PoolError: there is no such file or no usable row, no row has a column, or rows contradict each other.
     """
     path = Path(path)
-    reader = _Reader(path, needs_lengths=lengths == "stored")
+    reader = _Reader(path, lengths == "stored", columns or {})
     try:
         for number, row in read_jsonl(path, on_bad=reader.bad_line):
             reader.add(number, row)
@@ -86,26 +93,30 @@ def read_generations(path: Path | str, lengths: str = "stored") -> Generations:
     return found
 
 
-def file_identity(path: Path | str, lengths: str) -> dict[str, Any]:
+def file_identity(path: Path | str, lengths: str, columns: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What names a file's generations in a pool's key: its content, not its place."""
     with Path(path).open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"imported": Path(path).name, "sha256": digest, "lengths": lengths}
+    renamed = {"columns": dict(columns)} if columns else {}
+    return {"imported": Path(path).name, "sha256": digest, "lengths": lengths, **renamed}
 
 
 class _Reader:
-    def __init__(self, path: Path, needs_lengths: bool) -> None:
-        self.path, self.needs_lengths = path, needs_lengths
+    def __init__(self, path: Path, needs_lengths: bool, columns: Mapping[str, str]) -> None:
+        self.path, self.needs_lengths, self.columns = path, needs_lengths, columns
         self.found = Generations()
         self._line_of: dict[tuple[str, int], int] = {}
         self._next: Counter[str] = Counter()
         self._answers: list[tuple[Sample, str | None]] = []
+        self._seen: set[str] = set()
 
     def bad_line(self, _: Path, number: int, why: str) -> None:
         self.found.bad.append(f"{self.path}, line {number}: {why}")
         self.found.dropped["bad rows"] += 1
 
     def add(self, number: int, row: dict[str, Any]) -> None:
+        self._seen |= row.keys()
+        row = self._renamed(row)
         try:
             question, entries = _question(number, row), list(_entries(row))
             samples = [self._sample(question, given) for given in entries if given is not None]
@@ -113,13 +124,17 @@ class _Reader:
             self.bad_line(self.path, number, str(why))
             return
         self.found.dropped["samples without text"] += entries.count(None)
-        self._merge(number, question)
+        self._merge(number, question, row)
         for sample, answer in samples:
             self._keep(number, sample, answer)
 
     def finished(self) -> Generations:
         """What was found; answers are compared only now, because a gold answer may stand in a later row."""
         found = self.found
+        for ours, theirs in self.columns.items():
+            if self._seen and theirs not in self._seen:
+                there = ", ".join(sorted(self._seen))
+                raise PoolError(f"{self.path}: no row has the column {theirs} (columns.{ours}); there are {there}")
         found.grades = [_grade(s, answer, found.questions[s.question_id].gold) for s, answer in self._answers]
         found.dropped = +found.dropped  # without the zeros
         return found
@@ -143,12 +158,19 @@ class _Reader:
         if answer is not ...:
             self._answers.append((sample, answer))
 
-    def _merge(self, number: int, question: Question) -> None:
+    def _renamed(self, row: dict[str, Any]) -> dict[str, Any]:
+        rest = {name: cell for name, cell in row.items() if name not in self.columns.values()}
+        return {**rest, **{ours: row[theirs] for ours, theirs in self.columns.items() if theirs in row}}
+
+    def _merge(self, number: int, question: Question, row: dict[str, Any]) -> None:
         known = self.found.questions.setdefault(question.id, question)
         for name in ("prompt", "gold"):
             old, new = getattr(known, name), getattr(question, name)
             if old and new and old != new:
-                raise PoolError(f"{self.path}, line {number}: question {question.id!r} had another {name} before")
+                where = f"{self.path}, line {number}: question {question.id!r}"
+                if name == "gold" and _first(row, "gold", "ref_answer") is None:
+                    raise PoolError(f"{where} has the `answer` {new!r}, before it {old!r}; {_ANSWER_AS_GOLD}")
+                raise PoolError(f"{where} had another {name} before")
         merged = replace(known, prompt=known.prompt or question.prompt, gold=known.gold or question.gold)
         self.found.questions[question.id] = replace(merged, meta={**question.meta, **known.meta})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,7 +41,13 @@ class Imported:
     bad: list[str]
 
 
-def import_jsonl(path: Path | str, root: Path | str, model: str | None = None, lengths: str = "stored") -> Imported:
+def import_jsonl(
+    path: Path | str,
+    root: Path | str,
+    model: str | None = None,
+    lengths: str = "stored",
+    columns: Mapping[str, str] | None = None,
+) -> Imported:
     """Put the generations of a file (`pool_formats.py`) into a pool below `root`.
 
     Importing the same file again finds the same pool and adds what is missing. Answers that the rows bring become
@@ -52,12 +58,13 @@ def import_jsonl(path: Path | str, root: Path | str, model: str | None = None, l
         root: the folder of the pools.
         model: who generated the samples, for the manifest.
         lengths: what `n_tokens` is: `stored`, a tokenizer, `words` or `characters`; see `read_generations`.
+        columns: our names to the file's own, where they differ.
 
     Raises:
         PoolError: there is no such file or no usable row, or rows contradict each other.
     """
-    found = read_generations(path, lengths)
-    identity = {**file_identity(path, lengths), "model": model}
+    found = read_generations(path, lengths, columns)
+    identity = {**file_identity(path, lengths, columns), "model": model}
     pool = SamplePool.open(root, identity, None, list(found.questions.values()))
     new = _missing(found.samples, pool.done())
     for samples in _chunks(new):

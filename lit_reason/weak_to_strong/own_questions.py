@@ -17,11 +17,11 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.grading.protocol import Grader
 from lit_reason.questions import Exercise, text_key
-from lit_reason.records import Question, Sample
+from lit_reason.records import Question
 from lit_reason.results import Results
 from lit_reason.weak_to_strong.overlap import without_overlap
 from lit_reason.weak_to_strong.question_files import read_lines
-from lit_reason.weak_to_strong.reading import GraderName, as_text, level, named_grader
+from lit_reason.weak_to_strong.reading import GraderName, answering, as_text, level, named_grader
 from lit_reason.weak_to_strong.steps import write_splits
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
@@ -114,7 +114,7 @@ def _exercises(
     for _, row in rows:
         meta = {name: row[name] for name in ("topic", "difficulty") if row.get(name) is not None}
         question = Question(row["id"], template.replace("{question}", row["question"]), row["gold"], meta)
-        pairs.append((question, Sample("", question.id, 0, rf"\boxed{{{row['gold']}}}", 1, 1, "stop")))
+        pairs.append(answering(question, row["gold"]))
     for (number, row), (question, _), grade in zip(rows, pairs, reader.grade_all(pairs), strict=True):
         if grade.answer_key is None:
             raise WeakToStrongError(f"{path}, line {number}: the gold answer {row['gold']!r} cannot be read")

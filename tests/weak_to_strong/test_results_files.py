@@ -110,6 +110,58 @@ def test_only_common_questions_count_and_a_ceiling_below_has_no_gap():
     assert "undefined" in shown.tables[0].note and not shown.charts
 
 
+OWN_SCHEMA = [
+    {"id": f"q{i}", "model": "w", "sample_idx": n, "seed": 0, "response": f"so {a}", "answer": a}
+    for i, answers in enumerate([["21", "21", "24"], ["5", "5", "5"]]) for n, a in enumerate(answers)
+]  # fmt: skip
+"""Sampled responses as the method's notes write them (section 5): `answer` is the model's, and there is no gold one."""
+
+
+def test_the_models_answer_is_not_taken_for_the_gold_one(capsys):
+    file = write("w.jsonl", OWN_SCHEMA)
+    assert compare(labels=file) == 2
+    assert failure(capsys) == (
+        "w.jsonl, line 3: question 'q0' has the `answer` '24', before it '21'; without `gold` it is read as the gold "
+        "answer; where it is what the model answered, give columns '{pred: answer}'"
+    )
+    assert compare(labels=write("x.jsonl", OWN_SCHEMA[3:]), columns={"pred": "answers"}) == 2
+    assert "x.jsonl: no row has the column answers (columns.pred); there are answer, id, model" in failure(capsys)
+
+
+def test_labels_are_filtered_without_gold_answers_and_accuracies_stay_blank():
+    rows = [{**row, "response": rf"\boxed{{{row['answer']}}}"} for row in OWN_SCHEMA]
+    assert compare(labels=write("w.jsonl", rows), columns={"pred": "answer"}) == 0
+    (table,) = tables(FinishedRuns([FinishedRun("compare", {}, Path("run"))])).tables
+    cells = {row[0]: [cell and cell.value for cell in row[1:]] for row in table.rows}
+    assert cells[0.6] == [1.0, None, None, None] and cells[0.7] == [0.5, None, None, None]
+    assert table.note.startswith("No gold answers are given. Left out: 2 labels: questions without a gold answer")
+    rows[0]["gold"], rows[3]["gold"] = "21", "6"
+    assert compare(labels=write("w.jsonl", rows), columns={"pred": "answer"}) == 0
+    assert figures()["accuracy", "labels", ""] == 0.5
+
+
+def test_gold_answers_are_compared_as_the_grader_does():
+    weak, ceiling = answers("w", "+-"), answers("c", "++")
+    rows = [{"question": f"{i} + 1?", "response": rf"\boxed{{{i + 1}}}", "answer": f"{i + 1}.0"} for i in range(2)]
+    assert compare(weak=weak, student=write("s", rows), ceiling=ceiling) == 0
+    assert figures()["accuracy", "student", ""] == 1.0
+
+
+def test_a_doubtful_gap_is_said_beside_it():
+    weak, student, ceiling = answers("w", "++++------"), answers("s", "+++++-----"), answers("c", "+++++-----")
+    assert compare(weak=weak, student=student, ceiling=ceiling) == 0
+    (table,) = tables(FinishedRuns([FinishedRun("compare", {}, Path("run"))])).tables
+    assert table.note == "PGR: gap not significant: below twice its standard error."
+
+
+def test_bad_rows_are_counted_in_the_table():
+    rows = [*RELEASED, "{broken\n", {"id": 9, "question": "q", "gold": "1"}]
+    assert compare(labels=write("weak.jsonl", rows)) == 0
+    assert Results.load(Path("run")).dropped == {"labels: bad rows": 2}
+    (table,) = tables(FinishedRuns([FinishedRun("compare", {}, Path("run"))])).tables
+    assert table.note.endswith("Left out: 2 labels: bad rows.")
+
+
 def test_a_bad_row_is_named_and_the_rest_counts(caplog):
     assert compare(labels=write("weak.jsonl", [*RELEASED, "{broken\n", {"id": 9, "question": "q", "gold": "1"}])) == 0
     assert Results.load(Path("run")).get("accuracy", "labels", "").n == 4
@@ -123,11 +175,14 @@ def test_one_response_a_question_filters_nothing_and_says_so(caplog):
 
 def test_files_that_cannot_be_compared(capsys):
     weak, ceiling = answers("w", "++"), answers("c", "++")
-    write("no-gold.jsonl", [*RELEASED[:4], {"id": 11, "question": "q?", "response": "5"}])
+    no_gold = write("no-gold.jsonl", [*RELEASED[:4], {"id": 11, "question": "q?", "response": "5"}])
     other = write("o", [{"question": "else?", "response": "1", "answer": "1"}])
     shifted = write("g", [{"question": "0 + 1?", "response": "1", "answer": "8"}])
     wanted = [
-        ({"labels": "no-gold.jsonl"}, "no-gold.jsonl, line 5: no gold answer, neither `gold` nor `answer`"),
+        (
+            {"weak": no_gold, "student": weak, "ceiling": ceiling},
+            "no-gold.jsonl, line 5: no gold answer, neither `gold` nor `answer`",
+        ),
         ({"labels": "nowhere.jsonl"}, "nowhere.jsonl: cannot be read (No such file or directory)"),
         ({"weak": weak, "student": other, "ceiling": ceiling}, "weak, student and ceiling have no question in common"),
         ({"weak": weak, "student": shifted, "ceiling": ceiling}, "has the gold answer '8', elsewhere '1'"),
