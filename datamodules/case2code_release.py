@@ -73,7 +73,8 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
         found = super().check_config(own)
         for key in ("release_path", "test_path"):
             if init_args.get(key) and not Path(init_args[key]).is_file():
-                found.append((key, f"no such file: {init_args[key]}"))
+                kind = "is no .jsonl file but a folder" if Path(init_args[key]).is_dir() else "no such file"
+                found.append((key, f"{kind}: {init_args[key]}"))
         out_dir = Path(init_args.get("out_dir") or DEFAULT_OUT)
         if Path(init_args.get("release_path") or "").resolve() in [(out_dir / name).resolve() for name in WRITTEN_HERE]:
             found.append(("release_path", f"would be overwritten by what is written into {out_dir}"))

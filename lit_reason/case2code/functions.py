@@ -112,7 +112,7 @@ class Function:
         params = _parameters(row["code"], row["func_name"])
         cases = tuple(Case.from_row(case) for case in row.get("cases") or ())
         shown, hidden = tuple(row.get("shown", ())), tuple(row.get("hidden", ()))
-        if set(shown) & set(hidden) or not set(shown + hidden) <= set(range(len(cases))):
+        if set(shown) & set(hidden) or not all(type(i) is int and 0 <= i < len(cases) for i in shown + hidden):
             raise ValueError("'shown' and 'hidden' must be disjoint indices of 'cases'")
         return cls(
             str(row["id"]), row["func_name"], params, row["code"], cases, shown, hidden, row.get("source", "real"),

@@ -22,7 +22,7 @@ from lit_reason.case2code.functions import Function
 from lit_reason.case2code.grader import CaseGrader
 from lit_reason.case2code.metrics import Metric, summarise
 from lit_reason.case2code.prompts import instruction_prompt
-from lit_reason.case2code.release import check_text, row_code, row_id, shown_inputs, stored_cases
+from lit_reason.case2code.release import check_fields, row_code, row_id, shown_inputs, stored_cases
 from lit_reason.errors import PlainError
 from lit_reason.files import read_jsonl
 from lit_reason.records import Question, Sample
@@ -121,8 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _question(row: dict[str, Any]) -> Question:
-    check_text(row)
-    identity, code = row_id(row), row_code(row)
+    check_fields(row)
+    identity, code = row_id(row), row_code(row, "prompted")
     for key, value in (("id", identity), ("code", code), ("prompt", row.get("prompt"))):
         if not value:
             raise ValueError(f"no {key!r}")

@@ -30,6 +30,15 @@ _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 _CLASS = re.compile(r"<class '(?:[\w.<>]+\.)?(\w+)'>(?:: ?(.*))?", re.DOTALL)
 _TYPE = re.compile(r"([A-Za-z_]\w*)(?:: ?(.*))?", re.DOTALL)
 
+_KINDS: dict[type, str] = {str: "text", list: "a list", int: "a whole number", float: "a number"}
+_FIELDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("id", "gen_answer_id"), (str, int, float)),
+    **dict.fromkeys(("content", "code", "exec_code", "func_name", "example_str", "exec_raw_output", "python"), (str,)),
+    **dict.fromkeys(("example_inputs", "example_outputs", "parsed_inputs", "choosed_example_idx"), (list,)),
+    **dict.fromkeys(("cases", "shown", "hidden"), (list,)),
+    "import_code": (list, str),
+}
+
 RESULT_CHARS = 2000
 """Longer results make no cases (section 4)."""
 
@@ -39,26 +48,38 @@ def row_id(row: Row) -> str:
     return next((str(row[key]) for key in ("id", "gen_answer_id") if row.get(key) not in (None, "")), "")
 
 
-def check_text(row: Row) -> None:
-    """Refuse what can be kept in no file and be shown to no model.
+def check_fields(row: Row) -> None:
+    """Refuse fields of another kind than the formats have, and text that no file can hold and no model be shown.
 
     Raises:
         ValueError: naming the field.
     """
+    for key, kinds in _FIELDS.items():
+        if row.get(key) is not None and not isinstance(row[key], kinds):
+            raise ValueError(f"{key!r} must be {' or '.join(_KINDS[kind] for kind in kinds)}, not {row[key]!r:.60}")
+    for key in ("import_code", "example_inputs"):
+        for item in row.get(key) or ():
+            if not isinstance(item, str):
+                raise ValueError(f"{key!r} must be a list of texts, but holds {item!r:.60}")
     for key in ("id", "gen_answer_id", "prompt", "output"):
         if isinstance(row.get(key), str) and not is_utf8(row[key]):
             raise ValueError(f"{key!r} is no UTF-8 text: a surrogate stands alone")
 
 
-def row_code(row: Row) -> str:
+def code_field(row: Row, stage: Stage | None = None) -> str:
+    """The field that holds the function's source; empty where none does. The prompt of a `prompted` row shows a model
+    only cases, that of earlier steps shows a writer the function."""
+    whole = (key for key in ("content", "code", "exec_code") if row.get(key))
+    texts = ("output",) if stage == "prompted" else ("output", "prompt")
+    fenced = (key for key in texts if isinstance(row.get(key), str) and _BLOCK.search(row[key]))
+    return next(itertools.chain(whole, fenced), "")
+
+
+def row_code(row: Row, stage: Stage | None = None) -> str:
     """The function's source: `content`, `code`, or what the last block of the writer's or of the model's text holds."""
-    if code := row.get("content") or row.get("code") or row.get("exec_code"):
-        return str(code)
-    for text in (row.get("output"), row.get("prompt")):
-        blocks = _BLOCK.findall(text) if isinstance(text, str) else []
-        if blocks:
-            return str(blocks[-1])
-    return ""
+    key = code_field(row, stage)
+    text = str(row.get(key) or "")
+    return str(_BLOCK.findall(text)[-1]) if key in ("output", "prompt") else text
 
 
 def stored_cases(row: Row) -> tuple[tuple[str, ...], Outcome, int]:
@@ -73,8 +94,10 @@ def stored_cases(row: Row) -> tuple[tuple[str, ...], Outcome, int]:
     if outputs is None:
         outputs = _raw_outputs(sections.get("OUTPUT", ""))
     inputs = _aligned(row, sections, len(outputs))
-    quoted = _are_quoted([o["return"] for o in outputs if isinstance(o.get("return"), str)])
-    calls = [_call(output, quoted) for output in outputs]
+    texts = [_output_text(output) for output in outputs]
+    quoted = _are_quoted([text for kind, text in texts if kind == "return"])
+    calls = [_returned(json.loads(text) if quoted else text) if kind == "return" else _raised(text)
+             for kind, text in texts]  # fmt: skip
     found: dict[str, CallResult] = {}
     for item, call in zip(inputs, calls, strict=True):
         if item:
@@ -93,10 +116,17 @@ def case_calls(cases: Sequence[Case]) -> dict[str, CallResult]:
 
 
 def shown_inputs(row: Row) -> frozenset[str]:
-    """The inputs that a test row's prompt shows, as literal texts; empty where the row does not tell."""
+    """The inputs that a test row's prompt shows, as literal texts; empty where the row does not tell.
+
+    Raises:
+        ValueError: it names one that it does not have.
+    """
+    inputs = [_named(pairs) for pairs in row.get("parsed_inputs") or []] or _stored_inputs(row)
     chosen = row.get("choosed_example_idx") or []
-    inputs = [_named(pairs) for pairs in row.get("parsed_inputs") or []]
-    return frozenset(literal_text(inputs[i]) for i in chosen if i < len(inputs) and inputs[i])
+    for i in chosen:
+        if i not in range(len(inputs)):
+            raise ValueError(f"'choosed_example_idx' names input {i!r:.60} of {len(inputs)}")
+    return frozenset(literal_text(inputs[i]) for i in chosen if inputs[i])
 
 
 def release_row(function: Function, stage: Stage, prompt: str = "", output: str = "") -> dict[str, Any]:
@@ -157,9 +187,9 @@ def _json_literal(value: Any) -> str:
 def _aligned(row: Row, sections: Mapping[str, str], n: int) -> list[dict[str, Any] | None]:
     """The inputs that belong to `n` outputs, None where no literal writes one, from whichever fields hold as many."""
     raw = sections.get("INPUR") or sections.get("INPUT") or ""
-    stored = row.get("example_inputs") or [part for part in map(str.strip, raw.split("<|EX|>")) if part]
+    printed = [literal_or_none(_unquoted(part)) for part in map(str.strip, raw.split("<|EX|>")) if part]
     found: list[list[dict[str, Any] | None]] = [
-        [literal_or_none(_unquoted(text)) for text in stored],
+        _stored_inputs(row) or printed,
         [_named(pairs) for pairs in row.get("parsed_inputs") or []],
         _examples(row.get("example_str") or ""),
     ]
@@ -168,6 +198,10 @@ def _aligned(row: Row, sections: Mapping[str, str], n: int) -> list[dict[str, An
         lengths = [len(column) for column in found if column]
         raise ValueError(f"{max(lengths, default=0)} inputs but {n} outputs")
     return [next((item for item in items if item), None) for items in zip(*fitting, strict=True)]
+
+
+def _stored_inputs(row: Row) -> list[dict[str, Any] | None]:
+    return [literal_or_none(_unquoted(text)) for text in row.get("example_inputs") or []]
 
 
 def _examples(text: str) -> list[dict[str, Any] | None]:
@@ -198,12 +232,19 @@ def _raw_outputs(text: str) -> list[dict[str, str]]:
     return outputs
 
 
-def _call(output: Mapping[str, str], quoted: bool) -> CallResult:
-    if "return" in output:
-        return _returned(json.loads(output["return"]) if quoted else output["return"])
-    if "error" not in output:
+def _output_text(output: Mapping[str, str]) -> tuple[str, str]:
+    """`return` or `error`, and its text; one that is null is not there."""
+    given = {key: output[key] for key in ("return", "error") if output.get(key) is not None} if output else {}
+    kind, text = next(iter(given.items()), ("", None))
+    if not kind:
         raise ValueError(f"an output is neither a value nor an error: {str(output)[:60]}")
-    text = _unquoted(output["error"].replace(_EXCEPTION, "", 1).strip())
+    if not isinstance(text, str):
+        raise ValueError(f"{kind!r} of 'example_outputs' must be text, not {text!r:.60}")
+    return kind, text
+
+
+def _raised(text: str) -> CallResult:
+    text = _unquoted(text.replace(_EXCEPTION, "", 1).strip())
     match = _CLASS.fullmatch(text) or _TYPE.fullmatch(text)
     if match is None:
         raise ValueError(f"an error names no exception: {text[:60]!r}")

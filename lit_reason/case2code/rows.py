@@ -17,7 +17,16 @@ from typing import Any
 from lit_reason.case2code.functions import Function
 from lit_reason.case2code.inputs import example_items
 from lit_reason.case2code.names import normalised_body
-from lit_reason.case2code.release import Stage, case_calls, check_text, row_code, row_id, shown_inputs, stored_cases
+from lit_reason.case2code.release import (
+    Stage,
+    case_calls,
+    check_fields,
+    code_field,
+    row_code,
+    row_id,
+    shown_inputs,
+    stored_cases,
+)
 from lit_reason.case2code.rules import Candidate, HarvestRules, Wording, harvest_text
 from lit_reason.case2code.values import is_utf8, literal_text
 from lit_reason.files import read_jsonl
@@ -66,37 +75,41 @@ def read_functions(
     for line, row in read_jsonl(path, cut):
         yield from bad
         bad.clear()
-        yield _item(row, f"{path.name}:{line}", seen, rules, on_dropped, stage)
+        item = _item(row, f"{path.name}:{line}", seen, rules, on_dropped, stage)
+        if not isinstance(item, Rejected):
+            seen.add(row_id(row))  # a row that cannot be used does not keep its id from a later one
+        yield item
     yield from bad
 
 
 def _item(
     row: dict[str, Any], place: str, seen: set[str], rules: HarvestRules, on_dropped: OnDropped, stage: Stage | None
 ) -> Candidate | Function | Rejected:
-    identity = row_id(row)
-    name = str(row.get("func_name") or _first_definition(row))
+    identity = name = ""
     try:
-        check_text(row)
+        identity = row_id(row)
+        name = str(row.get("func_name") or _first_definition(row, stage))
+        check_fields(row)
         if not identity:
             raise ValueError("no 'id'")
         if identity in seen:
             raise ValueError(f"duplicate id {identity!r}")
-        seen.add(identity)
         if row.get("cases") and stage is None:
             return _task(row)
-        found = _candidate(row, f"{place} {identity}", rules)
+        wording = _wording(row) if stage == "prompted" else None
+        found = _candidate(row, f"{place} {identity}", rules, stage)
         if isinstance(found, str):
             return Rejected(found, f"{place} {identity}", identity, name)
-        return _with_inputs(replace(found, id=identity), row, on_dropped, stage)
+        return _with_inputs(replace(found, id=identity, wording=wording), row, on_dropped, stage)
     except ValueError as error:
         return Rejected(BAD_ROW, place, identity, name, str(error))
     except (TypeError, KeyError, AttributeError, SyntaxError, MemoryError, RecursionError) as error:
         return Rejected(BAD_ROW, place, identity, name, f"malformed: {error}")
 
 
-def _first_definition(row: dict[str, Any]) -> str:
+def _first_definition(row: dict[str, Any], stage: Stage | None) -> str:
     """The function's name as far as it can be told, for the list of rejected ones; the code may not even parse."""
-    found = re.search(r"^[ \t]*(?:async )?def +(\w+)", row_code(row), re.MULTILINE)
+    found = re.search(r"^[ \t]*(?:async )?def +(\w+)", row_code(row, stage), re.MULTILINE)
     return found[1] if found else ""
 
 
@@ -112,10 +125,17 @@ def _own(row: dict[str, Any]) -> Function:
     return Function.from_row({**row, "id": row_id(row)})
 
 
-def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules) -> Candidate | str:
-    content = row_code(row)
+_NO_CODE: dict[Stage | None, str] = {
+    "written": "no 'content', and no python block in 'prompt'",
+    "executed": "no 'code'",
+    "prompted": "no python block in 'output'",
+}
+
+
+def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules, stage: Stage | None) -> Candidate | str:
+    content = row_code(row, stage)
     if not content:
-        raise ValueError("no 'content'")
+        raise ValueError(_NO_CODE.get(stage, "no 'content'"))
     imports = row.get("import_code") or []
     lines = imports.splitlines() if isinstance(imports, str) else imports
     found = list(harvest_text("\n".join([*lines, content]) + "\n", origin, rules))
@@ -123,7 +143,7 @@ def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules) -> Candida
     name = row.get("func_name")
     if name and candidates and name not in {candidate.name for candidate in candidates}:
         if not re.search(rf"^def +{re.escape(str(name))}\b", content, re.MULTILINE):
-            raise ValueError(f"'content' defines no function {name!r}")
+            raise ValueError(f"{code_field(row, stage)!r} defines no function {name!r}")
         candidates = []  # what passes are only the functions that it calls
     if not candidates:
         return next((item for item in found if isinstance(item, str)), "R2")
@@ -133,10 +153,8 @@ def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules) -> Candida
 def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropped, stage: Stage | None) -> Candidate:
     """The candidate with what the row's stage says of its inputs and their results."""
     has_results = bool(row.get("cases")) or "example_outputs" in row or "exec_raw_output" in row
-    if stage == "prompted":
-        candidate = replace(candidate, wording=_wording(row))
-        if not has_results:
-            return candidate
+    if stage == "prompted" and not has_results:
+        return candidate
     if stage in ("executed", "prompted") or (stage is None and has_results):
         if not has_results:
             raise ValueError("no 'example_outputs'")

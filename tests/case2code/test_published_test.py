@@ -96,12 +96,13 @@ def test_several_samples_and_cut_answers(test_file: Path) -> None:
 
 def test_bad_rows_are_named_and_counted(tmp_path: Path, caplog) -> None:
     bad = ["{cut", {**ROWS[1], "id": ""}, {**ROWS[1], "prompt": ""}, ROWS[0], {**ROWS[2], "func_name": "other"},
-           "[" * 200_000, {**ROWS[1], "id": "\ud800"}, {**ROWS[1], "prompt": "\ud800"}]  # fmt: skip
+           "[" * 200_000, {**ROWS[1], "id": "\ud800"}, {**ROWS[1], "prompt": "\ud800"},
+           {**ROWS[1], "choosed_example_idx": [99]}, {**ROWS[1], "example_outputs": [3]}]  # fmt: skip
     file = p.write(tmp_path / "test.jsonl", [ROWS[0], *bad])
     dropped: Counter[str] = Counter()
     assert [q.id for q in read_questions(file, dropped)] == ["clip_sum"]
-    assert dropped.total() == 8
-    for line in range(2, 10):
+    assert dropped.total() == 10
+    for line in range(2, 12):
         assert f"test.jsonl:{line}: " in caplog.text
     with pytest.raises(PublishedTestError, match="no test row can be used"):
         read_questions(p.write(tmp_path / "none.jsonl", ["{"]), Counter())

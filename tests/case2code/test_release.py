@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lit_reason.case2code.functions import Function
-from lit_reason.case2code.release import row_code, stored_cases
+from lit_reason.case2code.release import row_code, shown_inputs, stored_cases
 from lit_reason.cli import main
 from lit_reason.files import read_jsonl
 from tests.case2code import published as p
@@ -156,15 +156,27 @@ BAD: list[tuple[Any, str]] = [
     ("{cut", "not JSON"),
     ("[1, 2]", "not JSON: expected an object"),
     ({"content": "def f(x):\n    return x\n"}, "no 'id'"),
-    ({"id": "b1"}, "no 'content'"),
+    ({"id": "b1"}, "no 'code'"),
     (p.plain("shout", "shout", *p.GOOD["shout"]), "duplicate id 'shout'"),
-    ({**p.plain("b2", "inverse", *p.GOOD["inverse"]), "func_name": "other"}, "'content' defines no function 'other'"),
+    ({**p.plain("b2", "inverse", *p.GOOD["inverse"]), "func_name": "other"}, "'code' defines no function 'other'"),
     ({**p.filtered("b3", "letters", *p.GOOD["letters"]), "example_outputs": [{"return": '"1"'}] * 3},
      "10 inputs but 3 outputs"),
     ({**p.plain("b4", "letters", *p.GOOD["letters"]), "example_outputs": [{"got": "1"}] * 10},
      "an output is neither a value nor an error"),
-    ({**p.plain("b5", "letters", *p.GOOD["letters"]), "example_outputs": 3}, "malformed"),
+    ({**p.plain("b5", "letters", *p.GOOD["letters"]), "example_outputs": 3}, "'example_outputs' must be a list, not 3"),
     ({"id": "b6", "code": p.GOOD["letters"][0]}, "no 'example_outputs'"),
+    *(({**p.plain("b7", "letters", *p.GOOD["letters"]), key: value}, reason) for key, value, reason in (
+        ("code", 3, "'code' must be text, not 3"), ("func_name", ["f"], "'func_name' must be text, not ['f']"),
+        ("id", ["x"], "'id' must be text or a whole number or a number, not ['x']"),
+        ("import_code", [3], "'import_code' must be a list of texts, but holds 3"),
+        ("example_inputs", 5, "'example_inputs' must be a list, not 5"),
+        ("example_inputs", [{"s": ""}] * 10, "'example_inputs' must be a list of texts, but holds {'s': ''}"),
+        ("example_outputs", [{"return": 3}] * 10, "'return' of 'example_outputs' must be text, not 3"),
+        ("example_outputs", [{"return": "3"}] * 9 + [{"error": None}], "an output is neither a value nor an error"),
+        ("exec_raw_output", 7, "'exec_raw_output' must be text, not 7"),
+    )),
+    (own("b8", *[case("{'x': 1}")] * 5, shown="ab"), "'shown' must be a list, not 'ab'"),
+    (own("b9", *[case("{'x': 1}")] * 5, shown=["a"]), "'shown' and 'hidden' must be disjoint indices of 'cases'"),
     *((own(f"k{i}", *[case(kwargs)] * 5), "'kwargs' of a case must") for i, kwargs in enumerate(
         ("not python (", {"x": 1}, "5", "{1: 2}", "{'x': " + "(" * 300 + "1" + ")" * 300 + "}", "{'x': open('f')}"))),
     (own("k6", *[case("{'x': 1}", 3)] * 5), "'return' of a case must be text, not 3"),
@@ -182,6 +194,55 @@ def test_bad_rows_are_named_by_file_and_line_and_none_stops_the_others(tmp_path:
         assert row["reason"].startswith(reason)
         assert row["origin"].startswith(f"rows.jsonl:{line}")
         assert f"rows.jsonl:{line}" in caplog.text
+
+
+NO_CODE: list[tuple[str, dict[str, Any], str]] = [
+    ("raw", {"id": "x"}, "no 'content'"),
+    ("raw", {"id": "x", "content": 3}, "'content' must be text, not 3"),
+    ("written", {"id": "x", "example_str": "examples = []", "prompt": "q"}, "no 'content', and no python block in 'prompt'"),
+    ("written", {**p.written("x", *p.GOOD["letters"]), "example_str": 3}, "'example_str' must be text, not 3"),
+    ("prompted", {"id": "x", "prompt": "q"}, "no 'output'"),
+    ("prompted", {"id": "x", "prompt": "q", "output": "no block"}, "no python block in 'output'"),
+    ("prompted", {"id": "x", "prompt": "```python\ndef f(x):\n    return x\n```", "output": "none"},
+     "no python block in 'output'"),
+    ("prompted", {**ROWS["test"][1][2], "id": "x", "choosed_example_idx": [1, 99]},
+     "'choosed_example_idx' names input 99 of 6"),
+    ("prompted", {**ROWS["test"][1][2], "id": "x", "choosed_example_idx": [-1]},
+     "'choosed_example_idx' names input -1 of 6"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", ["raw", "written", "prompted"])
+def test_what_a_row_lacks_is_said_in_the_words_of_its_step(stage: str, tmp_path: Path) -> None:
+    good = {"raw": "raw", "written": "written", "prompted": "test"}[stage]
+    bad = [(row, reason) for step, row, reason in NO_CODE if step == stage]
+    prepare([*(row for row, _ in bad), ROWS[good][1][1]], stage, tmp_path)
+    rejected = [row["reason"] for _, row in read_jsonl(tmp_path / "out" / "rejected.jsonl")]
+    assert rejected == [reason for _, reason in bad]
+
+
+def test_a_row_that_cannot_be_used_leaves_its_id_to_the_next(tmp_path: Path) -> None:
+    good = p.plain("shout", "shout", *p.GOOD["shout"])
+    kept, rejected = prepare([{**good, "example_outputs": 3}, good, good], "executed", tmp_path)
+    assert set(kept) == {"shout"} and rejected == {"shout": "duplicate id 'shout'"}
+
+
+def test_results_of_which_the_other_kind_is_null(tmp_path: Path) -> None:
+    row = p.filtered("inverse", "inverse", *p.GOOD["inverse"])
+    filled = [{"return": None, "error": None, **output} for output in row["example_outputs"]]
+    assert stored_cases({**row, "example_outputs": filled}) == stored_cases(row)
+
+
+def test_shown_inputs_are_found_without_parsed_ones(tmp_path: Path) -> None:
+    row = {**ROWS["test"][1][0]}
+    wanted = shown_inputs(row)
+    del row["parsed_inputs"]
+    assert shown_inputs(row) == wanted != frozenset()
+
+
+def test_a_folder_is_no_file_of_rows(tmp_path: Path, capsys) -> None:
+    assert main(command(tmp_path, "raw", tmp_path / "out")) == 2
+    assert "data.release_path: is no .jsonl file but a folder" in capsys.readouterr().err
 
 
 CORRUPT: list[tuple[Any, str]] = [
