@@ -124,11 +124,16 @@ class Case2CodeEvaluation(Callback):
         return [("top_p", "must be above 0")] if init_args.get("top_p") == 0 else []
 
     def setup(self, trainer: Trainer, pl_module: CausalLanguageModel, stage: str) -> None:
-        """Refuse before anything is trained or generated what would fail after it: a sandbox without a protection."""
+        """Refuse before anything is trained or generated what would fail after it: a sandbox without a protection, and
+        outputs of another Python."""
         graders = [self.grader, *([self.human_eval_grader] if self.human_eval else [])]
         executing = [grader for grader in graders if isinstance(grader, CaseGrader | HumanEvalGrader)]
         if executing:
             require_protections(all(grader.allow_unprotected for grader in executing))
+        if isinstance(self.grader, CaseGrader) and trainer.datamodule is not None:
+            questions = trainer.datamodule.questions("test" if stage == "test" else "val")
+            if warning := self.grader.check_python(questions):
+                rank_zero_warn(warning)
 
     def on_train_start(self, trainer: Trainer, pl_module: CausalLanguageModel) -> None:
         """Measure the untrained model. A resumed run has that in its results, and its model is no longer untrained."""

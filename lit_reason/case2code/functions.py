@@ -66,7 +66,8 @@ class Function:
 
     `shown` and `hidden` are disjoint indices into `cases`, chosen once (section 9.7); `body` identifies the normalised
     body, by which train, val and test are kept apart (section 9.6); `origin` says where the function comes from. A
-    published training row brings `prompt` and `output` as they are, and may have no cases.
+    published training row brings `prompt` and `output` as they are, and may have no cases. `python` is the version that
+    computed the outputs, None where that is not known (section 9.3).
     """
 
     id: str
@@ -80,7 +81,7 @@ class Function:
     family: str | None = None
     body: str = ""
     origin: str = ""
-    python: str = PYTHON
+    python: str | None = PYTHON
     prompt: str = ""
     output: str = ""
 
@@ -116,7 +117,7 @@ class Function:
             raise ValueError("'shown' and 'hidden' must be disjoint indices of 'cases'")
         return cls(
             str(row["id"]), row["func_name"], params, row["code"], cases, shown, hidden, row.get("source", "real"),
-            row.get("family"), row.get("body", ""), row.get("origin", ""), row.get("python", PYTHON),
+            row.get("family"), row.get("body", ""), row.get("origin", ""), row.get("python"),
             row.get("prompt", ""), row.get("output", ""),
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 from lit_reason.case2code.filters import tidy_message
 from lit_reason.case2code.functions import PYTHON, Case
 from lit_reason.case2code.values import strict_match, value_match
+from lit_reason.errors import PlainError
 from lit_reason.grading.code import Extraction, extract_code, parse_code
 from lit_reason.records import Grade, GradeStatus, Question, Sample
 from lit_reason.sandbox import CallResult, Limits, Outcome, Program, Sandbox
@@ -24,6 +25,10 @@ FAILED_CASES, FAILED_CHARS = 3, 200
 """How many failed cases a grade keeps for its reader, and how much of each of their texts."""
 
 _STATUS: dict[Kind, GradeStatus] = {"ok": "right", "no_code": "unparsed", "timeout": "timed_out"}
+
+
+class OtherPython(PlainError, ValueError):
+    """Stored outputs that another minor version of Python computed (section 9.3)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class CaseGrader:
         cut: A completion that reached the length limit counts as wrong `anywhere`, or only if the limit fell `in_code`.
         wall_seconds: Time for one program, all its cases together.
         call_seconds: Time for one case.
-        allow_other_python: Compare outputs although another minor version of Python computed them (section 9.3).
+        allow_other_python: Compare outputs although another minor version of Python computed them (section 9.3); where
+            it is not known which did, as in published rows, they are compared and counted.
         allow_unprotected: Run even where the system cannot isolate programs.
     """
 
@@ -85,7 +91,7 @@ class CaseGrader:
         """Yield one grade for each pair, in order, while later programs are already running.
 
         Raises:
-            ValueError: for a question whose outputs come from another Python, unless that is allowed.
+            OtherPython: a question's outputs come from another Python, unless that is allowed.
             SandboxUnavailable: where programs cannot be isolated, unless that is allowed.
         """
         waiting: deque[_Pending] = deque()
@@ -104,13 +110,30 @@ class CaseGrader:
                 yield self._grade(waiting.popleft(), outcome)
         yield from (self._grade(pending, None) for pending in waiting)
 
-    def _prepare(self, question: Question, sample: Sample) -> _Pending:
-        meta = question.meta
-        if meta.get("python", PYTHON) != PYTHON and not self.allow_other_python:
-            raise ValueError(
-                f"{question.id}: outputs were computed by Python {meta['python']}, this is {PYTHON}; "
+    def check_python(self, questions: Iterable[Question]) -> str:
+        """One line on how many questions do not say which Python computed their outputs; empty where all do.
+
+        Raises:
+            OtherPython: a question's outputs come from another Python, unless that is allowed.
+        """
+        asked = [question for question in questions if "cases" in question.meta]
+        for question in asked:
+            self._refuse_other_python(question)
+        n = sum(question.meta.get("python") is None for question in asked)
+        what = f"{n} of {len(asked)} questions do not say which Python computed their outputs"
+        return f"{what}; this is {PYTHON}, whose results may differ" if n else ""
+
+    def _refuse_other_python(self, question: Question) -> None:
+        python = question.meta.get("python")
+        if python not in (None, PYTHON) and not self.allow_other_python:
+            raise OtherPython(
+                f"{question.id}: outputs were computed by Python {python}, this is {PYTHON}; "
                 "results may differ (allow_other_python compares them anyway)"
             )
+
+    def _prepare(self, question: Question, sample: Sample) -> _Pending:
+        meta = question.meta
+        self._refuse_other_python(question)
         found = extract_code(sample.text)
         kind = self._kind_before_running(found, sample)
         if kind != "ok":

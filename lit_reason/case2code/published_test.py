@@ -22,7 +22,7 @@ from lit_reason.case2code.functions import Function
 from lit_reason.case2code.grader import CaseGrader
 from lit_reason.case2code.metrics import Metric, summarise
 from lit_reason.case2code.prompts import instruction_prompt
-from lit_reason.case2code.release import check_fields, row_code, row_id, shown_inputs, stored_cases
+from lit_reason.case2code.release import check_fields, row_code, row_id, row_python, shown_inputs, stored_cases
 from lit_reason.errors import PlainError
 from lit_reason.files import read_jsonl
 from lit_reason.records import Question, Sample
@@ -47,6 +47,7 @@ class Scores:
     n_missing: int
     n_unknown: int
     dropped: Counter[str]
+    warning: str = ""
 
     def lines(self) -> list[str]:
         """The scores for a reader: strict first, for comparison with the paper, value-aware beside it."""
@@ -55,6 +56,7 @@ class Scores:
         found = [f"{name}: {self.metrics[name].mean:.4f}" for name in (*names, *ks) if name in self.metrics]
         found.append(f"{self.n_missing} of {self.n_questions} questions have no answer and count as wrong")
         found.append(f"{self.n_unknown} answers are for unknown ids and were ignored")
+        found += filter(None, [self.warning])
         return [*found, *(f"{n} left out: {reason}" for reason, n in self.dropped.items())]
 
 
@@ -85,17 +87,20 @@ def score_answers(
 
     Raises:
         PublishedTestError: no test row can be used.
+        OtherPython: another Python computed the stored outputs, unless the grader allows that.
         SandboxUnavailable: answers cannot be isolated, unless the grader allows that.
     """
     dropped: Counter[str] = Counter()
     questions = read_questions(test, dropped)
+    grader = grader or CaseGrader()
+    warning = grader.check_python(questions)
     by_id = {question.id: question for question in questions}
     samples = list(_samples(answers, dropped))
     known = [(by_id[sample.question_id], sample) for sample in samples if sample.question_id in by_id]
-    grades = list((grader or CaseGrader()).grade_all(known))
+    grades = list(grader.grade_all(known))
     summary = summarise(questions, grades, ks)
     metrics = {metric.name.removeprefix(f"{SOURCE}/"): metric for metric in summary.metrics}
-    return Scores(metrics, len(questions), summary.n_missing, len(samples) - len(known), dropped)
+    return Scores(metrics, len(questions), summary.n_missing, len(samples) - len(known), dropped, warning)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,8 +137,9 @@ def _question(row: dict[str, Any]) -> Question:
         raise ValueError("no case that a literal writes")
     shown = shown_inputs(row)
     function = Function.from_row(
-        {"id": identity, "func_name": row.get("func_name"), "code": code, "cases": [c.to_row() for c in cases]}
-    )
+        {"id": identity, "func_name": row.get("func_name"), "code": code, "cases": [c.to_row() for c in cases],
+         "python": row_python(row)}
+    )  # fmt: skip
     chosen = tuple(i for i, case in enumerate(cases) if case.kwargs in shown)
     hidden = tuple(i for i in range(len(cases)) if i not in chosen)
     function = replace(function, shown=chosen, hidden=hidden)

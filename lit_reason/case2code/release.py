@@ -82,6 +82,11 @@ def row_code(row: Row, stage: Stage | None = None) -> str:
     return str(_BLOCK.findall(text)[-1]) if key in ("output", "prompt") else text
 
 
+def row_python(row: Row) -> str | None:
+    """The minor version of Python that computed the row's outputs. Published rows do not say: None."""
+    return str(row["python"]) if row.get("python") else None
+
+
 def stored_cases(row: Row) -> tuple[tuple[str, ...], Outcome, int]:
     """The inputs of an executed row, what the function did with them, and how many inputs were left out because no
     literal writes them. Equal inputs count once.
@@ -137,7 +142,9 @@ def release_row(function: Function, stage: Stage, prompt: str = "", output: str 
     if stage == "prompted":
         return {"id": function.id, "prompt": prompt, "output": output}
     written = written_row(function.id, function.name, function.code, [case.kwargs for case in function.cases])
-    return written if stage == "written" else {**written, "exec_status": True, **_results(function.cases)}
+    if stage == "written":
+        return written
+    return {**written, "exec_status": True, **_results(function.cases), "python": function.python}
 
 
 def written_row(id: str, name: str, code: str, inputs: Sequence[str]) -> dict[str, Any]:

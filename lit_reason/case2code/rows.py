@@ -24,6 +24,7 @@ from lit_reason.case2code.release import (
     code_field,
     row_code,
     row_id,
+    row_python,
     shown_inputs,
     stored_cases,
 )
@@ -154,7 +155,7 @@ def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDroppe
     """The candidate with what the row's stage says of its inputs and their results."""
     has_results = bool(row.get("cases")) or "example_outputs" in row or "exec_raw_output" in row
     if stage == "prompted" and not has_results:
-        return candidate
+        return replace(candidate, python=row_python(row))
     if stage in ("executed", "prompted") or (stage is None and has_results):
         if not has_results:
             raise ValueError("no 'example_outputs'")
@@ -176,7 +177,7 @@ def _with_results(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropp
     else:
         inputs, outcome, n_lost = stored_cases(row)
         on_dropped(NOT_LITERAL, n_lost)
-        candidate = replace(candidate, inputs=inputs, shown=shown_inputs(row))
+        candidate = replace(candidate, inputs=inputs, shown=shown_inputs(row), python=row_python(row))
     for text, call in zip(candidate.inputs or (), outcome.calls, strict=True):
         unknown = ast.literal_eval(text).keys() - set(candidate.params)
         if unknown and call.status == "return":

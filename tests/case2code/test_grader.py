@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from lit_reason.case2code.functions import Case, Function
-from lit_reason.case2code.grader import KINDS, CaseGrader
+from lit_reason.case2code.functions import PYTHON, Case, Function
+from lit_reason.case2code.grader import KINDS, CaseGrader, OtherPython
 from lit_reason.case2code.planted import planted
+from lit_reason.errors import PlainError
 from lit_reason.grading import Grader
 from lit_reason.records import Grade, Question, Sample
 
@@ -225,6 +226,19 @@ def test_another_python_is_refused_unless_allowed() -> None:
     with pytest.raises(ValueError, match="q: outputs were computed by Python 2.7, this is 3"):
         grade(fenced(CLIP), one)
     assert grade(fenced(CLIP), one, CaseGrader(workers=1, allow_other_python=True)).status == "right"
+
+
+def test_the_python_of_questions_is_checked_before_anything_runs() -> None:
+    known, unknown, other = (clip_question(python=python) for python in (PYTHON, None, "2.7"))
+    grader = CaseGrader(workers=1)
+    assert grader.check_python([known, known, Question("h", "?", "", {"source": "human_eval"})]) == ""
+    said = "2 of 3 questions do not say which Python computed their outputs"
+    assert grader.check_python([known, unknown, clip_question()]).startswith(f"{said}; this is {PYTHON}")
+    assert grade(fenced(CLIP), unknown).status == "right"
+    with pytest.raises(OtherPython, match="Python 2.7"):
+        grader.check_python([known, unknown, other])
+    assert CaseGrader(allow_other_python=True).check_python([known, other]) == ""
+    assert issubclass(OtherPython, PlainError)
 
 
 def test_grades_name_their_sample() -> None:
