@@ -78,6 +78,8 @@ class Case2CodeReleaseDataModule(Case2CodeDataModule):
         out_dir = Path(init_args.get("out_dir") or DEFAULT_OUT)
         if Path(init_args.get("release_path") or "").resolve() in [(out_dir / name).resolve() for name in WRITTEN_HERE]:
             found.append(("release_path", f"would be overwritten by what is written into {out_dir}"))
+        if real.rules == "none" and (init_args.get("release_stage") or "raw") in ("raw", "written"):
+            found.append(("real.rules", "`none` is for rows that bring results: release_stage executed, prompted"))
         if real.sources not in ([], list(CORPUS)):
             found.append(("real.sources", "has no effect here: functions come from release_path"))
         return found

@@ -42,16 +42,12 @@ class EvaluationSets:
         """How many different bodies there are."""
         return len(self._bodies)
 
-    def reason(self, bodies: set[str], source: str) -> str | None:
-        """`SAME`, `LIKE`, or None for a function that is in none of the sets.
-
-        Args:
-            bodies: its normalised body, with and without what it carries along.
-            source: the function alone.
-        """
-        if bodies & self._bodies:
+    def reason(self, sources: Iterable[str]) -> str | None:
+        """`SAME` or `LIKE` if one of these functions, each alone, is in one of the sets; else None."""
+        alone = list(sources)
+        if self._bodies and not self._bodies.isdisjoint(map(normalised_body, alone)):
             return SAME
-        return LIKE if source in self._alike else None
+        return LIKE if any(source in self._alike for source in alone) else None
 
 
 def _functions(name: str) -> Iterator[str]:

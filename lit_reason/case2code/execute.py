@@ -44,8 +44,12 @@ class Executor:
         SandboxUnavailable: on entering, where programs cannot be isolated and `allow_unprotected` is False.
     """
 
-    def __init__(self, workers: int = 2, call_seconds: float = 0.2, allow_unprotected: bool = False) -> None:
-        limits = Limits(wall_seconds=max(2.0, 10 * call_seconds), call_seconds=call_seconds)
+    def __init__(
+        self, workers: int = 2, call_seconds: float = 0.2, allow_unprotected: bool = False, result_chars: int = 2000
+    ) -> None:
+        limits = Limits(
+            wall_seconds=max(2.0, 10 * call_seconds), call_seconds=call_seconds, result_chars=result_chars
+        )
         self._sandboxes = [Sandbox(workers, limits, seed, allow_unprotected) for seed in (0, 1)]
 
     def __enter__(self) -> Executor:

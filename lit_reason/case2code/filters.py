@@ -48,6 +48,8 @@ class Rules:
     min_distinct: int = 3
     min_cases: int = 4
     error_messages: bool = False
+    drop_addresses: bool = True
+    max_result_chars: int = 2000
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def judge(inputs: Sequence[str], first: Outcome, second: Outcome, rules: Rules =
     cases: list[Case] = []
     lost: Counter[str] = Counter()
     for text, a, b in zip(inputs, first.calls, second.calls, strict=True):
-        reason = unusable(a) or unusable(b)
+        reason = unusable(a, rules) or unusable(b, rules)
         if reason == "address":
             return Verdict(reason="address")
         if reason:
@@ -88,17 +90,17 @@ def judge(inputs: Sequence[str], first: Outcome, second: Outcome, rules: Rules =
     return Verdict(reason=reason) if reason else Verdict(tuple(cases))
 
 
-def unusable(call: CallResult) -> str | None:
+def unusable(call: CallResult, rules: Rules = Rules()) -> str | None:
     """Why one call's result can be no case, None if it can."""
     if call.status in ("timeout", "not_run"):
         return "timeout"
     if not is_utf8(call.text):
         return "no_text"
-    if call.status == "too_long":
-        return "address" if has_address(call.text) else "too_long"
     if call.status == "error":
         return "crashes" if call.text in UNSTABLE_ERRORS else None
-    return "address" if has_address(call.text) else None
+    if rules.drop_addresses and has_address(call.text):
+        return "address"
+    return "too_long" if call.status == "too_long" or len(call.text) > rules.max_result_chars else None
 
 
 def tidy_message(message: str) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from lit_reason.case2code.decontamination import EvaluationSets
 from lit_reason.case2code.functions import Function
-from lit_reason.case2code.names import normalised_body
 from lit_reason.case2code.release import Stage
 from lit_reason.case2code.rows import Rejected, read_functions
 from lit_reason.case2code.rules import Candidate, HarvestRules, harvest_text
@@ -62,7 +61,7 @@ def harvest(
     bodies: set[str] = set()
     for source in sources:
         for item in _items(source, found, rules, stage):
-            kept = item if isinstance(item, Rejected) else _first_of_its_kind(item, bodies, excluded)
+            kept = item if isinstance(item, Rejected) else _first_of_its_kind(item, bodies, excluded, rules.of_stored)
             if isinstance(kept, Rejected):
                 _reject(kept, found)
             elif isinstance(kept, Candidate):
@@ -108,24 +107,21 @@ def _items(
 
 
 def _first_of_its_kind(
-    item: Candidate | Function, bodies: set[str], excluded: EvaluationSets
+    item: Candidate | Function, bodies: set[str], excluded: EvaluationSets, judged: bool
 ) -> Candidate | Function | Rejected:
     """The item, unless it repeats an earlier one (R9) or an evaluation set's (R10); it is remembered."""
-    if item.body in bodies:
-        return Rejected("R9", item.origin, item.id, item.name)
-    source = item.source if isinstance(item, Candidate) else _source(item)
-    alone = isinstance(item, Candidate) and not item.helpers
-    reason = excluded.reason({item.body if alone else normalised_body(source), item.body}, source)
+    reason = "R9" if item.body in bodies else excluded.reason(_functions(item, judged))
     if reason:
         return Rejected(reason, item.origin, item.id, item.name)
     bodies.add(item.body)
     return item
 
 
-def _source(function: Function) -> str:
-    """The function alone, without imports and what else its program holds."""
-    body = ast.parse(function.code).body
-    return next(ast.unparse(n) for n in body if isinstance(n, ast.FunctionDef) and n.name == function.name)
+def _functions(item: Candidate | Function, judged: bool) -> list[str]:
+    """Every function of a program alone; a candidate that was judged has them apart."""
+    if judged and isinstance(item, Candidate):
+        return [item.source, *item.helpers]
+    return [ast.unparse(node) for node in ast.parse(item.code).body if isinstance(node, ast.FunctionDef)]
 
 
 def _reject(item: Rejected, found: Harvest) -> None:

@@ -191,7 +191,7 @@ def process(works: Sequence[Work], executor: Executor, settings: RealSettings) -
     """Give every work whose candidate has inputs, or a published wording, its function or its reason."""
     thresholds = Rules(
         settings.drop_constant, settings.max_error_share, settings.min_distinct, settings.min_cases,
-        settings.error_messages,
+        settings.error_messages, settings.drop_addresses, settings.max_result_chars,
     )  # fmt: skip
     for work in works:
         if work.candidate.wording and work.candidate.outcome is None:
@@ -202,9 +202,18 @@ def process(works: Sequence[Work], executor: Executor, settings: RealSettings) -
     for work, verdict in verdicts:
         work.reason = verdict.reason
     kept = [(work, verdict.cases) for work, verdict in verdicts if verdict.cases]
-    coverages = executor.coverage([work.program(case.kwargs for case in cases) for work, cases in kept])
-    for (work, cases), coverage in zip(kept, coverages, strict=True):
+    for (work, cases), coverage in zip(kept, _coverages(kept, executor, settings), strict=True):
         work.function = _function(work, _choose(cases, coverage, work, settings))
+
+
+def _coverages(
+    kept: Sequence[tuple[Work, Sequence[Case]]], executor: Executor, settings: RealSettings
+) -> list[Sequence[Coverage]]:
+    """Steps taken by every case; none of functions that no rule was asked of, because those are not run here."""
+    runs = [settings.rules == "all" or work.candidate.outcome is None for work, _ in kept]
+    programs = [work.program(c.kwargs for c in cases) for (work, cases), run in zip(kept, runs, strict=True) if run]
+    traced = iter(executor.coverage(programs))
+    return [next(traced) if run else [frozenset()] * len(cases) for (_, cases), run in zip(kept, runs, strict=True)]
 
 
 def _outcomes(works: Sequence[Work], executor: Executor) -> list[tuple[Outcome, Outcome]]:
@@ -252,7 +261,9 @@ def _build(folder: Path, settings: RealSettings, stage: Stage | None) -> None:
 
 
 def _harvest(settings: RealSettings, stage: Stage | None = None) -> Harvest:
-    limits = HarvestRules(settings.max_lines, settings.max_chars, settings.helpers, settings.undefined_names)
+    limits = HarvestRules(
+        settings.max_lines, settings.max_chars, settings.helpers, settings.undefined_names, settings.rules == "all"
+    )
     return harvest(settings.sources, settings.evaluation_sets, limits, stage, settings.near_duplicates)
 
 
@@ -286,7 +297,8 @@ def _run(folder: Path, works: Sequence[Work], settings: RealSettings) -> None:
     if not todo:
         return
     writer = _writer(settings, [work.candidate for work in works if _needs_inputs(work.candidate)])
-    with Executor(settings.workers, settings.call_seconds, settings.allow_unprotected) as executor:
+    limits = (settings.call_seconds, settings.allow_unprotected, settings.max_result_chars)
+    with Executor(settings.workers, *limits) as executor:
         processed = _processed(folder, todo, writer, executor, settings)
         for work in track(processed, "Case2Code", total=len(todo), unit="functions"):
             if work.function is not None:

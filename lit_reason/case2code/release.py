@@ -39,9 +39,6 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "import_code": (list, str),
 }
 
-RESULT_CHARS = 2000
-"""Longer results make no cases (section 4)."""
-
 
 def row_id(row: Row) -> str:
     """The row's id: `id`, or `gen_answer_id` in the steps that have no other; empty where there is none."""
@@ -101,8 +98,10 @@ def stored_cases(row: Row) -> tuple[tuple[str, ...], Outcome, int]:
     inputs = _aligned(row, sections, len(outputs))
     texts = [_output_text(output) for output in outputs]
     quoted = _are_quoted([text for kind, text in texts if kind == "return"])
-    calls = [_returned(json.loads(text) if quoted else text) if kind == "return" else _raised(text)
-             for kind, text in texts]  # fmt: skip
+    calls = [
+        CallResult("return", json.loads(text) if quoted else text) if kind == "return" else _raised(text)
+        for kind, text in texts
+    ]
     found: dict[str, CallResult] = {}
     for item, call in zip(inputs, calls, strict=True):
         if item:
@@ -115,7 +114,7 @@ def case_calls(cases: Sequence[Case]) -> dict[str, CallResult]:
     """Cases in our own form as what their calls gave, by input; equal inputs count once."""
     found: dict[str, CallResult] = {}
     for case in cases:
-        call = _returned(str(case.returned)) if case.error is None else CallResult("error", case.error, case.message)
+        call = CallResult("return", str(case.returned)) if case.error is None else CallResult("error", case.error, case.message)
         found.setdefault(literal_text(case.arguments()), call)
     return found
 
@@ -256,10 +255,6 @@ def _raised(text: str) -> CallResult:
     if match is None:
         raise ValueError(f"an error names no exception: {text[:60]!r}")
     return CallResult("error", match[1], match[2] or "")
-
-
-def _returned(text: str) -> CallResult:
-    return CallResult("return" if len(text) <= RESULT_CHARS else "too_long", text)
 
 
 def _are_quoted(texts: Sequence[str]) -> bool:

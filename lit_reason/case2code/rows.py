@@ -28,7 +28,7 @@ from lit_reason.case2code.release import (
     shown_inputs,
     stored_cases,
 )
-from lit_reason.case2code.rules import Candidate, HarvestRules, Wording, harvest_text
+from lit_reason.case2code.rules import Candidate, HarvestRules, Wording, as_it_is, harvest_text
 from lit_reason.case2code.values import is_utf8, literal_text
 from lit_reason.files import read_jsonl
 from lit_reason.sandbox import Outcome
@@ -98,10 +98,14 @@ def _item(
         if row.get("cases") and stage is None:
             return _task(row)
         wording = _wording(row) if stage == "prompted" else None
-        found = _candidate(row, f"{place} {identity}", rules, stage)
+        judged = rules.of_stored or not _brings_results(row, stage)
+        found = (_candidate if judged else _unjudged)(row, f"{place} {identity}", rules, stage)
         if isinstance(found, str):
             return Rejected(found, f"{place} {identity}", identity, name)
-        return _with_inputs(replace(found, id=identity, wording=wording), row, on_dropped, stage)
+        found = _with_inputs(replace(found, id=identity, wording=wording), row, on_dropped, stage)
+        if judged:
+            _check_arguments(found)
+        return found
     except ValueError as error:
         return Rejected(BAD_ROW, place, identity, name, str(error))
     except (TypeError, KeyError, AttributeError, SyntaxError, MemoryError, RecursionError) as error:
@@ -126,6 +130,22 @@ def _own(row: dict[str, Any]) -> Function:
     return Function.from_row({**row, "id": row_id(row)})
 
 
+def _brings_results(row: dict[str, Any], stage: Stage | None) -> bool:
+    return stage in ("executed", "prompted") or (stage is None and _has_results(row))
+
+
+def _has_results(row: dict[str, Any]) -> bool:
+    return bool(row.get("cases")) or "example_outputs" in row or "exec_raw_output" in row
+
+
+def _unjudged(row: dict[str, Any], origin: str, rules: HarvestRules, stage: Stage | None) -> Candidate | str:
+    """The program as it was run elsewhere: the release executes without the imports that are listed apart."""
+    found = as_it_is(_content(row, stage), str(row.get("func_name") or ""), origin)
+    if isinstance(found, Candidate) and row.get("func_name") not in (None, "", found.name):
+        raise ValueError(f"{code_field(row, stage)!r} defines no function {row['func_name']!r}")
+    return found
+
+
 _NO_CODE: dict[Stage | None, str] = {
     "written": "no 'content', and no python block in 'prompt'",
     "executed": "no 'code'",
@@ -133,10 +153,15 @@ _NO_CODE: dict[Stage | None, str] = {
 }
 
 
-def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules, stage: Stage | None) -> Candidate | str:
+def _content(row: dict[str, Any], stage: Stage | None) -> str:
     content = row_code(row, stage)
     if not content:
         raise ValueError(_NO_CODE.get(stage, "no 'content'"))
+    return content
+
+
+def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules, stage: Stage | None) -> Candidate | str:
+    content = _content(row, stage)
     imports = row.get("import_code") or []
     lines = imports.splitlines() if isinstance(imports, str) else imports
     found = list(harvest_text("\n".join([*lines, content]) + "\n", origin, rules))
@@ -153,7 +178,7 @@ def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules, stage: Sta
 
 def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropped, stage: Stage | None) -> Candidate:
     """The candidate with what the row's stage says of its inputs and their results."""
-    has_results = bool(row.get("cases")) or "example_outputs" in row or "exec_raw_output" in row
+    has_results = _has_results(row)
     if stage == "prompted" and not has_results:
         return replace(candidate, python=row_python(row))
     if stage in ("executed", "prompted") or (stage is None and has_results):
@@ -178,11 +203,15 @@ def _with_results(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropp
         inputs, outcome, n_lost = stored_cases(row)
         on_dropped(NOT_LITERAL, n_lost)
         candidate = replace(candidate, inputs=inputs, shown=shown_inputs(row), python=row_python(row))
-    for text, call in zip(candidate.inputs or (), outcome.calls, strict=True):
+    return replace(candidate, outcome=outcome)
+
+
+def _check_arguments(candidate: Candidate) -> None:
+    calls = candidate.outcome.calls if candidate.outcome else ()
+    for text, call in zip(candidate.inputs or (), calls):
         unknown = ast.literal_eval(text).keys() - set(candidate.params)
         if unknown and call.status == "return":
             raise ValueError(f"a call returned although there is no parameter {min(unknown)!r}")
-    return replace(candidate, outcome=outcome)
 
 
 def _wording(row: dict[str, Any]) -> Wording:

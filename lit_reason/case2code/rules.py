@@ -36,19 +36,21 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 @dataclass(frozen=True)
 class HarvestRules:
-    """How strict rules R5 and R8 are.
+    """How strict the rules are.
 
     Args:
         max_lines: longest function in lines.
         max_chars: longest program in characters, helpers included.
         helpers: functions of the same module that a function calls are carried along, instead of R5.
         undefined_names: functions that use names from nowhere pass, as in the release.
+        of_stored: functions that bring their results must pass, too.
     """
 
     max_lines: int = 60
     max_chars: int = 4096
     helpers: bool = False
     undefined_names: bool = False
+    of_stored: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Wording:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A function that passed every rule.
+    """A function that passed every rule, or of which none was asked.
 
     `import_code` are the allow-listed imports that it needs, `helpers` the sources of functions that it calls. `inputs`
     were written for it elsewhere, `outcome` is what it did with them there, by which minor version of `python` (None where
@@ -106,6 +108,20 @@ def harvest_text(text: str, origin: str, rules: HarvestRules = HarvestRules()) -
                 yield _candidate(node, lines, scope, origin, rules)
             else:
                 yield "R2"
+
+
+def as_it_is(text: str, name: str, origin: str) -> Candidate | str:
+    """The function of that name, else the last one of a text, with the whole text as its program and no rule asked
+    but whether there is one (R1, R2). Parameters that cannot be passed by name are not counted."""
+    tree = parse_code(text)
+    if tree is None:
+        return "R1"
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    node = functions.get(name) or next(reversed(functions.values()), None)
+    if node is None:
+        return "R2"
+    params = tuple(a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs))
+    return Candidate(node.name, params, text, (), normalised_body(text), origin)
 
 
 def _candidate(

@@ -13,6 +13,9 @@ from lit_reason.case2code.sources import HUMAN_EVAL, source_problem
 
 CORPUS = ("stdlib", "algorithms", "sympy", "networkx", "more_itertools", "toolz", "boltons", "labmath")
 
+MAX_RESULT_CHARS = 1 << 24
+"""What the sandbox passes on of one result."""
+
 
 @dataclass(frozen=True)
 class WriterSettings:
@@ -93,6 +96,9 @@ class RealSettings:
         max_chars: Longest function in characters, helpers included (rule R8).
         helpers: Carry along functions of the same module that a function calls, instead of rejecting it (rule R5).
         undefined_names: Let functions pass that use names from nowhere, as the release does (rule R5).
+        rules: `none` takes functions that bring their results as they are, as the release does, whatever of the rules
+            R2 to R8 they break. They are not run here, not even to see which branches a case takes. All others must
+            pass.
         writer: Who writes inputs for functions that bring none.
         n_inputs: Inputs written for a function.
         n_cases: Most cases kept of them.
@@ -103,6 +109,9 @@ class RealSettings:
         min_distinct: Fewest distinct outputs; predicates need both of theirs.
         min_cases: Fewest usable cases; at least 2, so that one can be shown and one hidden.
         error_messages: An exception's message is part of the expected output, not its type alone.
+        drop_addresses: Drop functions of which a result shows a memory address. The release keeps them, although
+            nothing can reproduce such a result; of what is run here, two runs differ in it.
+        max_result_chars: Longer results make no cases.
         call_seconds: Time for one call.
         seed: Seed of inputs and of the choice of cases.
         workers: Programs that run at once.
@@ -120,6 +129,7 @@ class RealSettings:
     max_chars: PositiveInt = 4096
     helpers: bool = False
     undefined_names: bool = False
+    rules: Literal["all", "none"] = "all"
     writer: WriterSettings = field(default_factory=WriterSettings)
     n_inputs: PositiveInt = 36
     n_cases: PositiveInt = 24
@@ -130,6 +140,8 @@ class RealSettings:
     min_distinct: PositiveInt = 3
     min_cases: PositiveInt = 4
     error_messages: bool = False
+    drop_addresses: bool = True
+    max_result_chars: PositiveInt = 2000
     call_seconds: PositiveFloat = 0.2
     seed: int = 0
     workers: PositiveInt = 2
@@ -148,6 +160,8 @@ class RealSettings:
                 found.append(("evaluation_sets", f"neither `{HUMAN_EVAL}` nor a file: {path}"))
         if self.min_cases < 2:
             found.append(("min_cases", "must be at least 2, or none could be shown and one hidden"))
+        if self.max_result_chars > MAX_RESULT_CHARS:
+            found.append(("max_result_chars", f"must be at most {MAX_RESULT_CHARS}, got {self.max_result_chars}"))
         found += [(f"writer.{key}", message) for key, message in self.writer.problems()]
         if self.n_cases > self.n_inputs:
             found.append(("n_cases", f"must be at most n_inputs = {self.n_inputs}, got {self.n_cases}"))

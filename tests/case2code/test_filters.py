@@ -83,6 +83,16 @@ def test_min_distinct() -> None:
     assert verdict(calls, rules=Rules(min_distinct=2)).reason is None
 
 
+def test_addresses_and_long_results_are_cases_where_that_is_asked() -> None:
+    assert verdict((*GOOD, ADDRESS), rules=Rules(drop_addresses=False)).cases[-1].output == ADDRESS.text
+    assert verdict((*GOOD, CallResult("return", "x" * 2001))).cases == verdict(GOOD).cases
+    assert len(verdict((*GOOD, CallResult("return", "x" * 2001)), rules=Rules(max_result_chars=2001)).cases) == 5
+    cut = CallResult("too_long", "[<A at 0x7f12>, ")
+    assert len(verdict((*GOOD, cut), rules=Rules(drop_addresses=False, max_result_chars=9999)).cases) == 4
+    other = CallResult("return", "<A at 0x7f99>")
+    assert verdict((*GOOD, ADDRESS), (*GOOD, other), rules=Rules(drop_addresses=False)).reason == "nondeterministic"
+
+
 def test_counts_must_match() -> None:
     assert verdict(GOOD, n=5).reason == "count_mismatch"
 
