@@ -5,8 +5,9 @@ The recipe is that of configs/case2code/scratch.yaml and of its overlays, which 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from datamodules.case2code import Case2CodeDataModule, settings_of
 from lit_reason.answers import read_pools
 from lit_reason.backbones import Backbone
 from lit_reason.batches import Loading
+from lit_reason.case2code.functions import Function
 from lit_reason.case2code.planted import PlantedSettings
 from lit_reason.case2code.prompts import PromptSettings
 from lit_reason.case2code.settings import RealSettings
@@ -25,7 +27,7 @@ from lit_reason.language_model import CausalLanguageModel
 from lit_reason.optim import OptimizerSettings, Schedule
 from lit_reason.pool import SamplePool
 from lit_reason.records import Grade
-from lit_reason.results import Figure, Results, difference
+from lit_reason.results import Figure, Results, difference, share
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "case2code"
 N_TEST = 480
@@ -64,6 +66,24 @@ class Measured:
         (entry,) = read_pools(self.folder)
         grades = SamplePool(self.folder / entry["folder"]).grades(entry["grader"])
         return sorted(grades, key=lambda grade: grade.question_id)
+
+
+def _callable(function: Function) -> tuple[int, Callable[..., Any]]:
+    """A planted function, whose code is our own and needs no sandbox, with its number of parameters."""
+    scope: dict[str, Any] = {}
+    exec(function.code, scope)
+    return len(function.params), scope[function.name]
+
+
+def _passes(run: Callable[..., Any], function: Function) -> bool:
+    """Whether a program gives all results of a function, its arguments by place."""
+    for case in function.cases:
+        try:
+            if repr(run(*case.arguments().values())) != case.returned:
+                return False
+        except Exception:  # it was made for arguments of another type
+            return False
+    return True
 
 
 def gain(name: str, low: Measured, high: Measured) -> Figure:
@@ -115,6 +135,20 @@ class Learner:
         data.prompts = replace(data.prompts, **prompts)
         self._trainer([evaluation], folder=folder, limit_test_batches=1).test(model, data, verbose=False)
         return Measured(folder)
+
+    def blind(self, n_programs: int = 200) -> Figure:
+        """What can be found without looking at a case, as an upper bound: for each number of parameters the best of so
+        many training programs, given as the one answer to every function held out for the test."""
+        planted = self._data().planted
+        programs = list(map(_callable, replace(planted, n_train=n_programs).functions("train")))
+        groups: dict[int, list[Function]] = {}
+        for function in planted.functions("test"):
+            groups.setdefault(len(function.params), []).append(function)
+        best = [
+            max(sum(map(partial(_passes, run), group)) for n_params, run in programs if n_params == n)
+            for n, group in groups.items()
+        ]
+        return share("blind", "planted", "test", sum(best), sum(map(len, groups.values())))
 
     @property
     def _recipe(self) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from lit_reason.case2code.planted import PlantedSettings
 from lit_reason.results import Figure, difference
-from tests.case2code.learning import Learner, gain, line
+from tests.case2code.learning import N_TEST, Learner, gain, line
 
 Say = Callable[[str, Figure], None]
 KS = (1, 3, 5, 8)
@@ -60,7 +61,9 @@ def test_induction_is_learned_from_random_weights(tmp_path: Path, say: Say) -> N
         say(label, found)
 
     assert all(found.ci95[0] >= 0.10 for found in gains.values())
-    assert without.figure().value <= 0.05, "the control sees no information: only luck and names are left"
+    floor = learner.blind()
+    say("one program for all, the best", floor)
+    assert without.figure().ci95[0] <= floor.ci95[1], "the control sees no information: only luck and names are left"
     assert more_cases.ci95[1] >= 0 and more_cases.value >= -0.03, "more cases hurt"
     for found in (after, *by_k.values()):
         assert found.hidden_over_shown().ci95[0] <= 0, "hidden cases pass more often than shown ones"
@@ -98,6 +101,16 @@ def test_many_layouts_carry_over_to_one_never_seen(tmp_path: Path, say: Say) -> 
     more = gain("", unknowns["one_layout"], unknowns["many_layouts"])
     say("many instead of one, held out", more)
     assert less.ci95[0] > 0 and more.ci95[0] > 0
+
+
+def test_without_looking_at_cases_next_to_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The floor of H, which a model that sees nothing of value cannot pass; names are made up and tell nothing."""
+    floor = Learner(tmp_path, seed=SEED).blind()
+    assert floor.n == N_TEST and floor.ci_method == "wilson"
+    assert floor.ci95[1] < 0.05
+    train = PlantedSettings.functions
+    monkeypatch.setattr(PlantedSettings, "functions", lambda self, split: train(self, "test"))
+    assert Learner(tmp_path, seed=SEED).blind().value > floor.value  # every program passes at least its own cases
 
 
 def test_the_same_code_for_a_few_steps(tmp_path: Path) -> None:
