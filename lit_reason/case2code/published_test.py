@@ -29,6 +29,10 @@ from lit_reason.records import Question, Sample
 from lit_reason.sandbox import SandboxUnavailable
 
 SOURCE = "release"
+STRICT = (
+    "strict is the release's rule but for this: sets and dicts may print in another order, of an exception's message "
+    "200 characters count with spaces squeezed, and any message will do where the stored one shows a memory address"
+)
 _ANSWER_KEYS = ("completions", "completion", "output", "answer", "text")
 
 logger = logging.getLogger(__name__)
@@ -50,14 +54,15 @@ class Scores:
     warning: str = ""
 
     def lines(self) -> list[str]:
-        """The scores for a reader: strict first, for comparison with the paper, value-aware beside it."""
+        """The scores for a reader: strict first, for comparison with the paper, value-aware beside it, and at the end
+        in what strict differs from the release's rule."""
         names = ("strict", "value_aware", "case_fraction", "shown_pass", "hidden_pass", "error_match")
         ks = [name for name in self.metrics if name.startswith("pass@")]
         found = [f"{name}: {self.metrics[name].mean:.4f}" for name in (*names, *ks) if name in self.metrics]
         found.append(f"{self.n_missing} of {self.n_questions} questions have no answer and count as wrong")
         found.append(f"{self.n_unknown} answers are for unknown ids and were ignored")
         found += filter(None, [self.warning])
-        return [*found, *(f"{n} left out: {reason}" for reason, n in self.dropped.items())]
+        return [*found, *(f"{n} left out: {reason}" for reason, n in self.dropped.items()), STRICT]
 
 
 def read_questions(path: Path | str, dropped: Counter[str]) -> list[Question]:
@@ -113,10 +118,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("answers", type=Path, metavar="ANSWERS", help="stored answers, JSON lines")
     parser.add_argument("--workers", type=int, default=2, help="programs that run at once")
     parser.add_argument("--k", type=int, nargs="*", default=[], help="also pass@k for these k, unbiased")
+    parser.add_argument("--cut", choices=["anywhere", "in_code"], default="anywhere",
+                        help="where a cut makes an answer wrong; the release's rule is in_code")  # fmt: skip
+    parser.add_argument("--call_seconds", type=float, default=1.0, help="time for one case, of 10 s for all of them")
+    parser.add_argument("--allow_rename", action="store_true", help="accept the only function, whatever its name")
+    parser.add_argument("--allow_other_python", action="store_true",
+                        help="compare outputs although another minor version of Python computed them")  # fmt: skip
     parser.add_argument("--allow_unprotected", action="store_true", help="run even where a protection is missing")
     arguments = parser.parse_args(argv)
-    grader = CaseGrader(workers=arguments.workers, allow_unprotected=arguments.allow_unprotected)
+    settings = ("workers", "cut", "call_seconds", "allow_rename", "allow_other_python", "allow_unprotected")
     try:
+        grader = CaseGrader(**{name: getattr(arguments, name) for name in settings})
         scores = score_answers(arguments.test, arguments.answers, grader, arguments.k)
     except (PublishedTestError, SandboxUnavailable, OSError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from datamodules.case2code_release import Case2CodeReleaseDataModule
+from lit_reason.case2code import published_test
 from lit_reason.case2code.published_test import PublishedTestError, read_questions, score_answers
 from tests.case2code import published as p
 
@@ -127,6 +128,52 @@ def test_from_the_command_line(test_file: Path, tmp_path: Path) -> None:
     assert "a.jsonl:4: not JSON" in done.stderr
     done = subprocess.run([*command[:-1], str(tmp_path / "none")], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+SLOW = "import time\ndef shout(word):\n    time.sleep(0 if word else 1.5)\n    return word.upper() + '!'\n"
+CUT = {"completions": f"```python\n{p.GOOD['shout'][0]}```\nIt says", "finish_reason": "length"}
+
+
+@pytest.mark.parametrize(("row", "answered", "flags"), [
+    ({}, CUT, ["--cut", "in_code"]),
+    ({}, {"completions": f"```python\n{p.GOOD['shout'][0].replace('shout', 'loud')}```"}, ["--allow_rename"]),
+    ({"python": "2.7"}, {"completions": f"```python\n{p.GOOD['shout'][0]}```"}, ["--allow_other_python"]),
+    ({}, {"completions": f"```python\n{SLOW}```"}, ["--call_seconds", "9.5"]),
+])  # fmt: skip
+def test_options_of_the_grader(
+    row: dict[str, Any], answered: dict[str, Any], flags: list[str], tmp_path: Path, capsys
+) -> None:
+    """Each answer is wrong, or the row refused, without its option."""
+    file = p.write(tmp_path / "t.jsonl", [{**ROWS[1], **row}])
+    answers = p.write(tmp_path / "a.jsonl", [{"id": "shout", **answered}])
+    strict = []
+    for options in ([], flags):
+        code = published_test.main([str(file), str(answers), *options])
+        strict.append(capsys.readouterr().out.partition("\n")[0] if code == 0 else "refused")
+    assert strict == ["refused" if row else "strict: 0.0000", "strict: 1.0000"]
+
+
+def test_a_time_that_cannot_be_is_one_line(test_file: Path, tmp_path: Path, capsys) -> None:
+    answers = p.write(tmp_path / "a.jsonl", [answer("shout")])
+    assert published_test.main([str(test_file), str(answers), "--call_seconds", "0"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and "call_seconds" in error and error.count("\n") == 1
+
+
+def test_what_strict_forgives_is_said_and_true(tmp_path: Path, capsys) -> None:
+    """The three differences from the release's rule, by an answer that only they let pass."""
+    code = "def f(x):\n    if x == 0:\n        return {'a': 1, 'b': 2}\n"
+    code += "    if x == 1:\n        raise ValueError('n' * 300)\n"
+    code += "    if x == 2:\n        raise ValueError('two  words')\n"
+    code += "    if x == 3:\n        raise KeyError(object())\n    return x\n"
+    inputs = [{"x": i} for i in range(6)]
+    other = code.replace("{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}").replace("* 300", "* 400")
+    other = other.replace("two  words", "two words").replace("KeyError(object())", "KeyError('anything')")
+    file = p.write(tmp_path / "t.jsonl", [p.test_row("f", "f", code, inputs, [], [4])])
+    answers = p.write(tmp_path / "a.jsonl", [{"id": "f", "completions": f"```python\n{other}```"}])
+    assert published_test.main([str(file), str(answers)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "strict: 1.0000" and lines[-1] == published_test.STRICT
 
 
 def test_the_release_data_module_asks_them_in_the_test(test_file: Path, tmp_path: Path) -> None:
