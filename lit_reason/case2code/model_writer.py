@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lit_reason.chat import Chat
 
 N_EXAMPLES = 10
+"""Inputs of the worked example, and asked for where nothing else is said."""
 
 INSTRUCTION = """\
 Below is a Python function. Work out from its code what type of value each parameter must have. Then invent {n} calls \
@@ -73,16 +74,16 @@ _SHOWN_PROMPTS = 3
 logger = logging.getLogger(__name__)
 
 
-def writer_prompt(code: str, worked_example: bool = True) -> list[Message]:
+def writer_prompt(code: str, worked_example: bool = True, n_inputs: int = N_EXAMPLES) -> list[Message]:
     """What the language model is asked for a function, zero-shot or after one worked example.
 
     The example is an earlier exchange: inside one message, small models go on with the example's function.
     """
-    instruction = INSTRUCTION.format(n=N_EXAMPLES)
+    instruction = INSTRUCTION.format(n=n_inputs)
     if not worked_example:
         return [{"role": "user", "content": f"{instruction}{SHAPE}\n{_shown(code)}"}]
     return [
-        {"role": "user", "content": f"{instruction}\n{_shown(WORKED_FUNCTION)}"},
+        {"role": "user", "content": f"{INSTRUCTION.format(n=N_EXAMPLES)}\n{_shown(WORKED_FUNCTION)}"},
         {"role": "assistant", "content": WORKED_ANSWER},
         {"role": "user", "content": f"{instruction}\n{_shown(code)}"},
     ]
@@ -99,10 +100,17 @@ class LanguageModelWriter:
         sampler: the model.
         settings: prompt, sampling, retries, folder of the pools.
         candidates: all functions that will be asked for, because the pool is named by its questions.
+        n_inputs: how many inputs are asked for.
     """
 
-    def __init__(self, sampler: Sampler, settings: WriterSettings, candidates: Sequence[Candidate]) -> None:
-        self.sampler, self.settings = sampler, settings
+    def __init__(
+        self,
+        sampler: Sampler,
+        settings: WriterSettings,
+        candidates: Sequence[Candidate],
+        n_inputs: int = N_EXAMPLES,
+    ) -> None:
+        self.sampler, self.settings, self.n_inputs = sampler, settings, n_inputs
         self.sampling = SamplingSettings(
             temperature=settings.temperature, top_p=settings.top_p, max_new_tokens=settings.max_new_tokens,
             seed=settings.seed,
@@ -133,7 +141,8 @@ class LanguageModelWriter:
             self.pool.append_samples(sample for sample in batch if (sample.question_id, sample.sample_index) in wanted)
 
     def _question(self, candidate: Candidate) -> Question:
-        return Question(question_id(candidate), writer_prompt(candidate.code, self.settings.worked_example))
+        prompt = writer_prompt(candidate.code, self.settings.worked_example, self.n_inputs)
+        return Question(question_id(candidate), prompt)
 
     def _written(self, candidate: Candidate, answers: Sequence[Sample]) -> Written:
         """The first answer with a block, or the last one without."""

@@ -310,10 +310,10 @@ def _run(folder: Path, works: Sequence[Work], settings: RealSettings) -> None:
 def _writer(settings: RealSettings, candidates: Sequence[Candidate]) -> InputWriter:
     backend = settings.writer.backend
     if backend == "typed" or not candidates:
-        return TypedWriter(settings.seed, settings.n_inputs)
+        return TypedWriter(settings.seed, settings.n_written)
     if backend == "replay":
         return ReplayWriter(str(settings.writer.path))
-    return LanguageModelWriter(make_sampler(settings.writer), settings.writer, candidates)
+    return LanguageModelWriter(make_sampler(settings.writer), settings.writer, candidates, settings.n_written)
 
 
 def _needs_inputs(candidate: Candidate) -> bool:

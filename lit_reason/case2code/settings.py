@@ -100,7 +100,7 @@ class RealSettings:
             R2 to R8 they break. They are not run here, not even to see which branches a case takes. All others must
             pass.
         writer: Who writes inputs for functions that bring none.
-        n_inputs: Inputs written for a function.
+        n_inputs: Inputs written for a function, or asked of a language model; null means 36, or 10 of a model.
         n_cases: Most cases kept of them.
         max_shown: How many cases prompts may show at most.
         hidden_share: Smallest share of the cases that stays hidden.
@@ -131,7 +131,7 @@ class RealSettings:
     undefined_names: bool = False
     rules: Literal["all", "none"] = "all"
     writer: WriterSettings = field(default_factory=WriterSettings)
-    n_inputs: PositiveInt = 36
+    n_inputs: PositiveInt | None = None
     n_cases: PositiveInt = 24
     max_shown: PositiveInt = 10
     hidden_share: ClosedUnitInterval = 1 / 3
@@ -152,6 +152,11 @@ class RealSettings:
         """Whether any real function is asked for."""
         return bool(self.sources) and (self.n_train, self.n_val, self.n_test) != (0, 0, 0)
 
+    @property
+    def n_written(self) -> int:
+        """Inputs that the writer is to write for a function; published rows have 10 of a model (section 2, step 2)."""
+        return self.n_inputs or (36 if self.writer.backend == "typed" else 10)
+
     def problems(self) -> list[tuple[str, str]]:
         """(key, message) for every setting that contradicts another or names what does not exist."""
         found = [("sources", problem) for source in self.sources if (problem := source_problem(source))]
@@ -163,8 +168,8 @@ class RealSettings:
         if self.max_result_chars > MAX_RESULT_CHARS:
             found.append(("max_result_chars", f"must be at most {MAX_RESULT_CHARS}, got {self.max_result_chars}"))
         found += [(f"writer.{key}", message) for key, message in self.writer.problems()]
-        if self.n_cases > self.n_inputs:
-            found.append(("n_cases", f"must be at most n_inputs = {self.n_inputs}, got {self.n_cases}"))
+        if self.writer.backend == "typed" and self.n_cases > self.n_written:
+            found.append(("n_cases", f"must be at most n_inputs = {self.n_written}, got {self.n_cases}"))
         if self.hidden_share == 1:
             found.append(("hidden_share", "must be below 1, or no case could be shown"))
         return found

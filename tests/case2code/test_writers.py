@@ -56,6 +56,18 @@ def test_two_forms_of_the_prompt() -> None:
     assert "repeat_word" not in zero[0]["content"]
 
 
+def test_as_many_inputs_are_asked_for_as_the_settings_say(tmp_path: Path) -> None:
+    source = tmp_path / "functions.py"
+    source.write_text(SOURCE.split("\n\n")[0])
+    for n_inputs, wanted in ((None, 10), (25, 25)):
+        with WriterServer() as server:
+            build(RealSettings(sources=[str(source)], writer=endpoint(server, tmp_path), n_inputs=n_inputs))
+        (request,) = server.requests
+        worked, asked = (message["content"] for message in request["messages"] if message["role"] == "user")
+        assert f"invent {wanted} calls" in asked and "invent 10 calls" in worked
+    assert (RealSettings().n_written, RealSettings(n_inputs=30).n_written) == (36, 30)
+
+
 def test_empty_answers_are_asked_for_three_more_times_then_stored_as_failed(tmp_path: Path) -> None:
     with WriterServer() as server:
         settings = endpoint(server, tmp_path)

@@ -76,7 +76,7 @@ def test_written_rows_hold_all_inputs_also_of_functions_rejected_later(first: Pa
         assert row["gen_answer_id"] == id and row["check_result"] and row["task"] == "write_testcase"
         if id in kept:
             assert all(f"    {case['kwargs']},\n" in row["example_str"] for case in kept[id]["cases"])
-    assert RealSettings().n_inputs > RealSettings().n_cases
+    assert RealSettings().n_written > RealSettings().n_cases
     assert any(row["example_str"].count("\n    ") > RealSettings().n_cases for row in written.values())
 
 
