@@ -129,7 +129,9 @@ class Case2CodeDataModule(TokenDataModule):
         meta = {
             **function.to_row(),
             "shown": list(prompt.shown), "hidden": hidden, "name_given": prompt.name_given,
-            "instruction_prompt": instruction_prompt(function, prompt.shown),
+            "instruction_prompt": instruction_prompt(
+                function, prompt.shown, error_messages=self.prompts.error_messages
+            ),
         }  # fmt: skip
         if self.real.error_messages:
             meta["error_messages"] = True

@@ -42,11 +42,15 @@ class PromptSettings:
         name_share: Share of training prompts that give the function's name.
         evaluation_name_share: The same for evaluation prompts.
         header_share: Share of varied training prompts with a line above the cases.
+        n_instructions: Varied training prompts draw from this many of the wordings of the instruction, the first ones.
+        n_name_lines: The same for the line with the name.
+        n_headers: The same for the line above the cases.
         layouts: Names of the case layouts that training draws from; null means all 13.
         evaluation_layout: The one layout of varied evaluation prompts.
         lead_in: Sentence before the code block in the target; may be empty.
         max_chars: Longer prompts are dropped and counted.
         error_messages: Show the exception's message beside its type.
+        last_newlines: End a varied prompt with one to three newlines, as every other part, instead of one.
         seed: Seed of every draw; a prompt depends on this, the function's id and nothing else.
     """
 
@@ -56,16 +60,24 @@ class PromptSettings:
     name_share: ClosedUnitInterval = 0.8
     evaluation_name_share: ClosedUnitInterval = 1.0
     header_share: ClosedUnitInterval = 0.8
+    n_instructions: PositiveInt = 28
+    n_name_lines: PositiveInt = 8
+    n_headers: PositiveInt = 20
     layouts: list[str] | None = None
     evaluation_layout: str = EVALUATION_LAYOUT
     lead_in: str = "Here is the function:"
     max_chars: PositiveInt = 32768
     error_messages: bool = True
+    last_newlines: bool = False
     seed: int = 0
 
     def problems(self) -> list[tuple[str, str]]:
         """(key, message) for every setting that contradicts another or names what does not exist."""
         found = []
+        counts = {"n_instructions": INSTRUCTIONS, "n_name_lines": NAME_LINES, "n_headers": HEADERS}
+        for key, wordings in counts.items():
+            if (n := getattr(self, key)) > len(wordings):
+                found.append((key, f"there are {len(wordings)}, got {n}"))
         if self.k_max is not None and self.k_max < self.k_min:
             found.append(("k_max", f"must be at least k_min = {self.k_min}, got {self.k_max}"))
         if self.layouts == []:
@@ -156,24 +168,25 @@ def _evaluation(function: Function, cases: list[Case], name_given: bool, setting
     form = "keywords" if layout.is_call else "dict"
     name_line = [NAME_LINES[0].format(name=function.name)] * name_given
     rendered = _render_all(layout, function, cases, settings, lambda: form)
-    return _in_random_order([INSTRUCTIONS[0], *name_line, rendered], rng)
+    return _in_random_order([INSTRUCTIONS[0], *name_line, rendered], settings, rng)
 
 
 def _varied(function: Function, cases: list[Case], name_given: bool, settings: PromptSettings, rng: Random) -> str:
-    parts = [rng.choice(INSTRUCTIONS)]
+    parts = [rng.choice(INSTRUCTIONS[: settings.n_instructions])]
     if name_given:
-        parts.append(rng.choice(NAME_LINES).format(name=function.name))
+        parts.append(rng.choice(NAME_LINES[: settings.n_name_lines]).format(name=function.name))
     layout = LAYOUTS[rng.choice(settings.layouts or list(LAYOUTS))]
-    header = rng.choice(HEADERS) + "\n" if rng.random() < settings.header_share else ""
+    header = rng.choice(HEADERS[: settings.n_headers]) + "\n" if rng.random() < settings.header_share else ""
     forms = ("keywords", "values") if layout.is_call else ("pairs", "values", "dict")
     rendered = _render_all(layout, function, cases, settings, lambda: rng.choice(forms))
-    return _in_random_order([*parts, header + rendered], rng)
+    return _in_random_order([*parts, header + rendered], settings, rng)
 
 
-def _in_random_order(parts: list[str], rng: Random) -> str:
+def _in_random_order(parts: list[str], settings: PromptSettings, rng: Random) -> str:
     rng.shuffle(parts)
     newlines = rng.choices(_NEWLINES, _NEWLINE_WEIGHTS, k=len(parts))
-    return "".join(part + end for part, end in zip(parts, newlines, strict=True)).rstrip("\n") + "\n"
+    text = "".join(part + end for part, end in zip(parts, newlines, strict=True))
+    return text if settings.last_newlines else text.rstrip("\n") + "\n"
 
 
 def _render_all(

@@ -71,6 +71,18 @@ def test_questions_hide_what_their_prompt_does_not_show(small: RealSettings) -> 
         assert "return" not in question.prompt.replace("returns", "")
 
 
+def test_an_untrained_model_is_shown_messages_only_where_prompts_are(small: RealSettings) -> None:
+    for messages in (True, False):
+        data = module(small, prompts=PromptSettings(k_min=1, k_max=10, error_messages=messages))
+        asked = [q for split in ("val", "test") for q in data.questions(split)]
+        raising = [q for q in asked if any("error" in q.meta["cases"][i] for i in q.meta["shown"])]
+        assert raising
+        for question in raising:
+            errors = [case for i in question.meta["shown"] if "error" in (case := question.meta["cases"][i])]
+            for text in (question.prompt, question.meta["instruction_prompt"][0]["content"]):
+                assert all((f"{case['error']}: {case['message']}" in text) == messages for case in errors)
+
+
 def test_questions_survive_the_pool_and_their_gold_is_right(small: RealSettings) -> None:
     questions = from_table(Question, to_table(Question, module(small).questions("test")))
     samples = [Sample("p", q.id, 0, f"```python\n{q.gold}```", 1, 1, "stop") for q in questions]

@@ -98,6 +98,31 @@ def test_newlines_between_parts(draws) -> None:
     assert chisquare([counts[1], counts[2], counts[3]], [total * 5 / 8, total * 2 / 8, total / 8]).pvalue > 0.001
 
 
+def test_the_last_part_ends_as_the_others_where_that_is_asked(draws) -> None:
+    """5/8, 2/8 and 1/8 again; everything before the end is the prompt without them, which ends with one newline."""
+    counts: Counter[int] = Counter()
+    for one, text, _, _ in draws[:3000]:
+        whole = build_prompt(one, PromptSettings(last_newlines=True)).text
+        assert whole.rstrip("\n") == text.rstrip("\n") and text[-2] != "\n" == text[-1]
+        counts[len(whole) - len(whole.rstrip("\n"))] += 1
+    assert chisquare([counts[1], counts[2], counts[3]], [3000 * 5 / 8, 3000 * 2 / 8, 3000 / 8]).pvalue > 0.001
+    asked = [build_prompt(one, PromptSettings(last_newlines=True), "evaluation").text for one, *_ in draws[:100]]
+    assert {len(text) - len(text.rstrip("\n")) for text in asked} == {1, 2, 3}
+
+
+def test_counts_of_wordings_can_be_lowered() -> None:
+    few = PromptSettings(n_instructions=3, n_name_lines=2, n_headers=1, name_share=1.0, header_share=1.0)
+    texts = [build_prompt(function(f"w{i}"), few).text for i in range(200)]
+    used = [
+        {wording for wording in wordings for text in texts if wording in text}
+        for wordings in (INSTRUCTIONS, [line.format(name="quux") for line in NAME_LINES], [f"{h}\n" for h in HEADERS])
+    ]
+    assert used[0] == set(INSTRUCTIONS[:3]) and used[2] == {f"{HEADERS[0]}\n"}
+    assert used[1] == {line.format(name="quux") for line in NAME_LINES[:2]}
+    all_of_them = PromptSettings(n_instructions=len(INSTRUCTIONS), n_name_lines=len(NAME_LINES), n_headers=len(HEADERS))
+    assert all_of_them == PromptSettings()
+
+
 def test_every_layout_and_every_input_form_occurs(draws) -> None:
     texts = [text for _, text, _, _ in draws]
     for part in (
@@ -268,6 +293,10 @@ def test_hidden_cases_cannot_change_a_prompt(i: int, chosen: PromptSettings, pur
         (PromptSettings(k_min=5, k_max=4), ["k_max"]),
         (PromptSettings(layouts=["arow"]), ["layouts"]),
         (PromptSettings(layouts=[]), ["layouts"]),
+        (
+            PromptSettings(n_instructions=29, n_name_lines=9, n_headers=21),
+            ["n_instructions", "n_name_lines", "n_headers"],
+        ),
         (PromptSettings(evaluation_layout="none", k_min=3, k_max=2), ["k_max", "evaluation_layout"]),
     ],
 )
