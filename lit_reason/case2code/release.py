@@ -114,8 +114,8 @@ def case_calls(cases: Sequence[Case]) -> dict[str, CallResult]:
     """Cases in our own form as what their calls gave, by input; equal inputs count once."""
     found: dict[str, CallResult] = {}
     for case in cases:
-        call = CallResult("return", str(case.returned)) if case.error is None else CallResult("error", case.error, case.message)
-        found.setdefault(literal_text(case.arguments()), call)
+        raised = CallResult("error", case.error, case.message) if case.error is not None else None
+        found.setdefault(literal_text(case.arguments()), raised or CallResult("return", str(case.returned)))
     return found
 
 

@@ -207,8 +207,9 @@ def _with_results(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropp
 
 
 def _check_arguments(candidate: Candidate) -> None:
-    calls = candidate.outcome.calls if candidate.outcome else ()
-    for text, call in zip(candidate.inputs or (), calls):
+    if candidate.outcome is None:
+        return
+    for text, call in zip(candidate.inputs or (), candidate.outcome.calls, strict=True):
         unknown = ast.literal_eval(text).keys() - set(candidate.params)
         if unknown and call.status == "return":
             raise ValueError(f"a call returned although there is no parameter {min(unknown)!r}")

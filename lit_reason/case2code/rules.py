@@ -66,9 +66,10 @@ class Candidate:
     """A function that passed every rule, or of which none was asked.
 
     `import_code` are the allow-listed imports that it needs, `helpers` the sources of functions that it calls. `inputs`
-    were written for it elsewhere, `outcome` is what it did with them there, by which minor version of `python` (None where
-    a row with results does not say so), `wording` how it was asked for there; None for what is still to be done. `shown`
-    are the inputs that its row shows, where it tells them. `id` is that of its row, empty for functions found in files.
+    were written for it elsewhere, `outcome` is what it did with them there, by which minor version of `python` (None
+    where a row with results does not say so), `wording` how it was asked for there; None for what is still to be done.
+    `shown` are the inputs that its row shows, where it tells them. `id` is that of its row, empty for functions found
+    in files.
     """
 
     name: str

@@ -199,7 +199,8 @@ def test_bad_rows_are_named_by_file_and_line_and_none_stops_the_others(tmp_path:
 NO_CODE: list[tuple[str, dict[str, Any], str]] = [
     ("raw", {"id": "x"}, "no 'content'"),
     ("raw", {"id": "x", "content": 3}, "'content' must be text, not 3"),
-    ("written", {"id": "x", "example_str": "examples = []", "prompt": "q"}, "no 'content', and no python block in 'prompt'"),
+    ("written", {"id": "x", "example_str": "examples = []", "prompt": "q"},
+     "no 'content', and no python block in 'prompt'"),
     ("written", {**p.written("x", *p.GOOD["letters"]), "example_str": 3}, "'example_str' must be text, not 3"),
     ("prompted", {"id": "x", "prompt": "q"}, "no 'output'"),
     ("prompted", {"id": "x", "prompt": "q", "output": "no block"}, "no python block in 'output'"),
