@@ -102,6 +102,22 @@ def gold_answer(answer: str | None, solution: str | None) -> str | None:
     return found.text if found and found.where == "stated" else None
 
 
+def multiple_choice(row: Row) -> tuple[str, list[str], int]:
+    """A row's question, its options as they stand, and which of them is right (from 0).
+
+    Raises:
+        BadRow: it is no question, has no options, or does not say which one is right.
+    """
+    cells = {name: _cell(row, name, {}) for name in KNOWN_COLUMNS}
+    text = _text("question", cells["question"])
+    if not text:
+        raise BadRow(NO_QUESTION)
+    options, right = _choices(row, cells, {}, _text("answer", cells["answer"]))
+    if right is None:
+        raise BadRow("no right option" if options else "no options")
+    return text, options, right
+
+
 def unreadable_golds(exercises: Sequence[Exercise]) -> list[Exercise]:
     """Those whose gold answer no mathematics grader can read; reading runs in processes that can be killed."""
     from lit_reason.grading.workers import Workers

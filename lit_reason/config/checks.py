@@ -171,7 +171,7 @@ class Checker:
             return typed(value, annotation)
         except ValueError:
             words = choices(annotation)
-            if len(words) > 7:
+            if len(words) > 9:
                 return self._say(path, "is none of the allowed words", value, nearest(str(value), words))
             fraction = per_cent(value, annotation)
             expected = f"expected {described(annotation)}{', as a fraction' if fraction else ''}"

@@ -2,7 +2,8 @@
 
 Texts and labels are those of Burns et al.'s release (openai/weak-to-strong, `datasets.py`): multiple choice becomes a
 yes/no item that shows the right answer (class 1) or a wrong one (class 0), by a fair coin that is a function of seed
-and id. A format is recognised by its columns.
+and id. A format is recognised by its columns; `multiple_choice` takes any question with options, also in columns of
+other names once it is asked for.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lit_reason.conversations import BadRow
+from lit_reason.questions_files import multiple_choice
 from lit_reason.rows import Row, read_rows
 from lit_reason.weak_to_strong.items import Item, coin, one_hot, read_item, yes_no
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
-FormatName = Literal["labelled", "sciq", "boolq", "cosmos_qa", "amazon_polarity", "text_label", "anthropic_hh"]
+FormatName = Literal[
+    "labelled", "sciq", "boolq", "cosmos_qa", "amazon_polarity", "text_label", "anthropic_hh", "multiple_choice"
+]
 
 NO_ANSWER_IS_RIGHT = "None of the above choices"
 """How cosmos_qa writes that no option answers the question; shown as an answer it would give the label away."""
@@ -125,6 +130,16 @@ def _anthropic_hh(place: str, row: Row, seed: int) -> Item:
     return Item(id, _text(place, row, "chosen" if label else "rejected"), one_hot(label), label)
 
 
+def _multiple_choice(place: str, row: Row, seed: int) -> Item:
+    """MMLU, ARC, CommonsenseQA, GPQA and others: whatever `questions_files` reads."""
+    try:
+        question, options, right = multiple_choice(row)
+    except BadRow as error:
+        raise WeakToStrongError(f"{place}: {error}") from None
+    wrong = [option for i, option in enumerate(options) if i != right]
+    return yes_no(_id(place, row), question, options[right], wrong, seed)
+
+
 FORMATS: dict[FormatName, Format] = {
     "labelled": Format(("text",), lambda place, row, seed: read_item(place, row)),
     "sciq": Format(("question", "distractor1", "distractor2", "distractor3", "correct_answer"), _sciq),
@@ -133,6 +148,7 @@ FORMATS: dict[FormatName, Format] = {
     "amazon_polarity": Format(("content", "label"), _amazon_polarity),
     "text_label": Format(("text", "label"), _text_label),
     "anthropic_hh": Format(("chosen", "rejected"), _anthropic_hh),
+    "multiple_choice": Format(("question", "choices"), _multiple_choice),
 }
 
 

@@ -38,8 +38,9 @@ COSMOS = {
 AMAZON = {"label": 1, "title": "Great", "content": "Works well."}
 REVIEW = {"text": "A dull film.", "label": 0}
 HH = {"chosen": "Human: Hi\n\nAssistant: Hello!", "rejected": "Human: Hi\n\nAssistant: No."}
+MMLU = {"question": "Which is a metal?", "choices": ["iron", "wood", "glass", "wool"], "answer": 0}
 EVERY = {"sciq": SCIQ, "boolq": BOOLQ, "cosmos_qa": COSMOS, "amazon_polarity": AMAZON, "text_label": REVIEW,
-         "anthropic_hh": HH, "labelled": {"text": "a", "soft_label": [0.5, 0.5]}}  # fmt: skip
+         "anthropic_hh": HH, "labelled": {"text": "a", "soft_label": [0.5, 0.5]}, "multiple_choice": MMLU}  # fmt: skip
 
 
 def write(path: Path, rows: Sequence[dict[str, Any]]) -> str:
@@ -97,6 +98,23 @@ def test_pairs_show_one_conversation(tmp_path):
     assert len({item.gold_label for item in items}) == 2
 
 
+ARC = {"question": "Which is a metal?", "answerKey": "2",
+       "choices": {"text": ["wood", "iron", "glass"], "label": ["1", "2", "3"]}}  # fmt: skip
+GPQA = {"Question": "Which is a metal?", "Correct Answer": "iron", **{f"Incorrect Answer {i}": w for i, w in
+        enumerate(("wood", "glass", "wool"), 1)}}  # fmt: skip
+MMLU_PRO = {"question": "Which is a metal?", "options": ["wood", "iron"], "answer": "B", "answer_index": 1}
+
+
+@pytest.mark.parametrize("row", [MMLU, ARC, GPQA, MMLU_PRO])
+def test_any_multiple_choice_becomes_yes_or_no(row, tmp_path):
+    items = read_items(write(tmp_path / "m.jsonl", [row] * 200), "train", "multiple_choice")
+    texts = {label: {item.text for item in items if item.gold_label == label} for label in (0, 1)}
+    assert texts[1] == {"Q: Which is a metal? A: iron"}
+    wrong = {"wood", "glass", "wool"} if row in (MMLU, GPQA) else {"wood", "glass"} if row is ARC else {"wood"}
+    assert texts[0] == {f"Q: Which is a metal? A: {word}" for word in wrong}
+    assert 70 < sum(item.hard_label for item in items) < 130
+
+
 def test_tables_hold_labels_as_text(tmp_path):
     with (tmp_path / "t.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([["question", "passage", "answer"], ["q", "p", "false"], ["q2", "p", "True"]])
@@ -113,6 +131,10 @@ def test_tables_hold_labels_as_text(tmp_path):
         ({**SCIQ, "distractor2": ""}, None, "distractor2 is '', no text"),
         ({**BOOLQ, "answer": "maybe"}, None, "answer is 'maybe', not 0 or 1"),
         ({**COSMOS, "label": -1}, None, "label is -1, not one of 0, 1, 2, 3"),
+        ({**MMLU, "answer": None}, None, "no right option"),
+        ({**MMLU, "answer": "E"}, None, "the answer is none of the options: E"),
+        ({**MMLU, "choices": ["iron"]}, None, "choices are no list of 2 to 26 texts"),
+        ({"question": "Which?", "answer": "A"}, "multiple_choice", "no options"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, row, format, why):
