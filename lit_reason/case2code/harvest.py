@@ -18,7 +18,7 @@ from lit_reason.case2code.sources import python_files, source_root
 
 logger = logging.getLogger(__name__)
 
-_SHOWN_BAD_ROWS = 20
+SHOWN_BAD_ROWS = 20
 
 
 @dataclass
@@ -130,7 +130,7 @@ def _reject(item: Rejected, found: Harvest) -> None:
         found.rejected[item.reason] += 1
     else:
         found.bad_rows[item.detail] += 1
-        if found.bad_rows.total() <= _SHOWN_BAD_ROWS:
+        if found.bad_rows.total() <= SHOWN_BAD_ROWS:
             logger.warning("%s: %s", item.origin, item.detail)
     if item.id or item.is_bad_row:
         found.rejections.append(item)

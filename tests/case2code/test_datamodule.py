@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -71,9 +72,14 @@ def test_questions_hide_what_their_prompt_does_not_show(small: RealSettings) -> 
         assert "return" not in question.prompt.replace("returns", "")
 
 
-def test_an_untrained_model_is_shown_messages_only_where_prompts_are(small: RealSettings) -> None:
+RAISING = "def checked(n: int):\n    if n < 0:\n        raise ValueError(f'{n} is below zero')\n    return n // 2\n"
+
+
+def test_an_untrained_model_is_shown_messages_only_where_prompts_are(tmp_path: Path) -> None:
+    (tmp_path / "raising.py").write_text(RAISING)
+    real = RealSettings(sources=[str(tmp_path)], call_seconds=0.1, held_out_share=1.0)
     for messages in (True, False):
-        data = module(small, prompts=PromptSettings(k_min=1, k_max=10, error_messages=messages))
+        data = module(real, prompts=PromptSettings(k_min=8, k_max=10, error_messages=messages))
         asked = [q for split in ("val", "test") for q in data.questions(split)]
         raising = [q for q in asked if any("error" in q.meta["cases"][i] for i in q.meta["shown"])]
         assert raising

@@ -208,7 +208,7 @@ BAD: list[tuple[Any, str]] = [
     ({**GOOD, "id": 7, "func_name": "thrice"}, "'content' defines no function 'thrice'"),
     ({**RELEASED, "id": 8, "example_outputs": RELEASED["example_outputs"][:3]}, "5 inputs but 3 outputs"),
     ({**READY, "id": 9, "cases": [{"kwargs": "{}"}]}, "a case needs 'kwargs' and exactly one of 'return' and 'error'"),
-    ({**READY, "id": 10, "cases": 3}, "malformed"),
+    ({**READY, "id": 10, "cases": 3}, "'cases' must be a list, not 3"),
     ({**READY, "id": 11, "code": "def neg(x:"}, "'code' does not parse"),
     ({**WRITTEN, "id": 12, "example_str": "Sure!"}, "inputs do not parse"),
 ]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from lit_reason.case2code.functions import Function
+from lit_reason.case2code.harvest import SHOWN_BAD_ROWS
 from lit_reason.case2code.release import row_code, shown_inputs, stored_cases
 from lit_reason.cli import main
 from lit_reason.files import read_jsonl
@@ -193,7 +194,7 @@ def test_bad_rows_are_named_by_file_and_line_and_none_stops_the_others(tmp_path:
     for line, ((_, reason), row) in enumerate(zip(BAD, rejected, strict=True), 2):
         assert row["reason"].startswith(reason)
         assert row["origin"].startswith(f"rows.jsonl:{line}")
-        assert f"rows.jsonl:{line}" in caplog.text
+        assert (f"rows.jsonl:{line}: " in caplog.text) == (line < 2 + SHOWN_BAD_ROWS)
 
 
 NO_CODE: list[tuple[str, dict[str, Any], str]] = [

@@ -11,6 +11,7 @@ import pytest
 
 from datamodules.case2code_release import WRITTEN_HERE, Case2CodeReleaseDataModule
 from lit_reason.case2code import published_test
+from lit_reason.case2code.prompts import PromptSettings
 from lit_reason.case2code.release import row_code, shown_inputs, stored_cases
 from lit_reason.case2code.settings import RealSettings
 from lit_reason.files import read_jsonl
@@ -88,7 +89,8 @@ def test_raw_rows_list_their_imports_apart(first: Path) -> None:
 def test_test_rows_are_the_questions_of_the_test_in_the_500_row_format(first: Path) -> None:
     """Section 3 names the keys; `choosed_example_idx` points into `parsed_inputs`, whose values are literal texts."""
     real = RealSettings(held_out_share=0.9, call_seconds=0.1, near_duplicates=None)
-    data = Case2CodeReleaseDataModule(str(first.parent / "rows.jsonl"), "raw", str(first), real=real)
+    prompts = PromptSettings(style="varied", k_min=3, last_newlines=True)
+    data = Case2CodeReleaseDataModule(str(first.parent / "rows.jsonl"), "raw", str(first), real=real, prompts=prompts)
     asked = {question.id: question for question in data.questions("test")}
     rows = rows_of(first, "test")
     assert 0 < len(rows) < len(KEPT) and [row["id"] for row in rows] == list(asked)
@@ -114,7 +116,7 @@ def test_test_rows_give_their_own_references_full_marks(first: Path, tmp_path: P
     assert f"0 of {len(rows)} questions have no answer and count as wrong" in lines
     answers[0]["output"] = answers[0]["output"].replace("return ", "return 0, ")
     assert published_test.main([file, str(p.write(tmp_path / "answers.jsonl", answers))]) == 0
-    (strict,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("strict")]
+    (strict,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("strict:")]
     assert math.isclose(float(strict.split()[1]), 1 - 1 / len(rows), abs_tol=1e-4)
 
 
