@@ -17,7 +17,7 @@ from lit_reason.results import Results
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = "configs/studies/weak_to_strong_reasoning.yaml"
 WEIGHTS = "model/model.safetensors"
-TAU = 0.2
+TAU = 0.4
 """The threshold of the short form's Stage II."""
 GARBLED = ["--runs.questions.call", "tests.weak_to_strong.garbled.make_questions"]
 
