@@ -19,6 +19,12 @@ class Known:
     difficulty: int | None = None
     topic: str | None = None
 
+    @property
+    def parts(self) -> list[str]:
+        """The parts of a split that the question belongs to, as figures name them: `difficulty 3`, `topic add`."""
+        named = {"difficulty": self.difficulty, "topic": self.topic}
+        return [f"{name} {given}" for name, given in named.items() if given is not None]
+
 
 @dataclass(frozen=True)
 class Selected:

@@ -31,14 +31,12 @@ def label_figures(
 
 
 def _right(split: str, labels: Labels, known: Mapping[str, Known]) -> list[Figure]:
-    """How many labels are right, together and at each difficulty: a clean whole can hide a level that is all wrong."""
+    """How many labels are right, together and in each part: a clean whole can hide a part that is all wrong."""
     graded: dict[str, list[bool]] = {split: []}
     for id, label in labels.items():
         if known[id].gold is not None:
-            right = label == known[id].gold
-            graded[split].append(right)
-            if known[id].difficulty is not None:
-                graded.setdefault(f"{split}/difficulty {known[id].difficulty}", []).append(right)
+            for part in (split, *(f"{split}/{part}" for part in known[id].parts)):
+                graded.setdefault(part, []).append(label == known[id].gold)
     there = {part: right for part, right in sorted(graded.items()) if right}
     return [share("label accuracy", part, "", sum(right), len(right)) for part, right in there.items()]
 

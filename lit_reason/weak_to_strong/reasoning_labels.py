@@ -37,13 +37,13 @@ def label_tables(runs: FinishedRuns) -> list[Table]:
     for label, found in _training_sets(runs).items():
         rows.append([label, *[over(found, *figure, label) for figure in ABOUT_LABELS.values()]])
         shares.append([label, *[over(found, "share", f"rows/{part}", label) for part in parts]])
-        shares[-1] += [over(found, "label accuracy", f"rows/{part}", label) for part in parts if "difficulty" in part]
-    levels = [f"labels right, {part}" for part in parts if "difficulty" in part]
+        shares[-1] += [over(found, "label accuracy", f"rows/{part}", label) for part in parts]
+    right = [f"labels right, {part}" for part in parts]
     return [
         Table("Labels", ["training set", *ABOUT_LABELS], rows, "Distances are total variation."),
-        Table("Questions", ["training set", *parts, *levels], shares,
-              "Shares of a training set's questions, and how many labels are right at each difficulty: a filter that "
-              "cleans easy labels only does not show in a mean."),
+        Table("Questions", ["training set", *parts, *right], shares,
+              "Shares of a training set's questions, and how many labels are right in each part: a filter that cleans "
+              "easy labels only, or takes a topic away instead of its errors, does not show in a mean."),
     ]  # fmt: skip
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from lit_reason.charts import Chart, Series
 from lit_reason.files import read_jsonl
-from lit_reason.results import Figure
+from lit_reason.results import Figure, share
 from lit_reason.study_results import Cell, FinishedRun, FinishedRuns, StudyResults, Table, over_seeds
+from lit_reason.weak_to_strong.analyses import Known
 from lit_reason.weak_to_strong.ceiling import ceiling_note
 from lit_reason.weak_to_strong.charts import gap_chart
 from lit_reason.weak_to_strong.metrics import AGREEMENT, GapRecovered, gap_recovered, median_gap_recovered
@@ -44,7 +45,7 @@ def tables(runs: FinishedRuns) -> StudyResults:
     accuracy = {label: _accuracy(label, found) for label, found in everyone.items()}
     shown = {label: figure for label, figure in figures.items() if figure is not None}
     charts = [*label_charts(runs), _threshold_chart(variants, accuracy), *_epoch_charts(runs, variants)]
-    shared = [_variant_table(variants, gaps, accuracy), _agreement_table(variants)]
+    shared = [_variant_table(variants, gaps, accuracy), *_part_tables(variants, everyone), _agreement_table(variants)]
     return StudyResults(
         [*shared, *published_tables(figures, accuracy), *length_tables(runs), *label_tables(runs),
          *_epoch_tables(runs, variants), _start_table(runs)],
@@ -66,6 +67,27 @@ def _variant_table(
     )  # fmt: skip
     note = " ".join([note, length_note(variants.runs), ceiling_note(variants.runs.of("ceiling"))])
     return Table("Every variant", columns, rows, note.strip())
+
+
+def _part_tables(variants: Variants, everyone: Mapping[str, Runs]) -> list[Table]:
+    """Test accuracy at each level and topic; none where questions have neither."""
+    parts = sorted({part for questions in variants.test for known in questions.values() for part in known.parts})
+    rows: list[list[Cell]] = []
+    for label, found in everyone.items():
+        row: list[Cell] = [label]
+        for part in parts:
+            figures = [_part_accuracy(label, part, *pair) for pair in zip(found, variants.test, strict=True)]
+            there = [figure for figure in figures if figure is not None]
+            row.append(over_seeds(f"accuracy, {label}", f"test/{part}", "", there) if there else None)
+        rows.append(row)
+    return [Table("Test accuracy in parts", ["variant", *parts], rows)] if parts else []
+
+
+def _part_accuracy(label: str, part: str, run: FinishedRun, questions: Mapping[str, Known]) -> Figure | None:
+    rows = (row for _, row in read_jsonl(run.path / "answers.jsonl"))
+    graded = [bool(row["right"]) for row in rows if part in questions[row["id"]].parts]
+    name = f"accuracy, {label}"
+    return share(name, f"test/{part}", "", sum(graded), len(graded), [run.variables["seed"]]) if graded else None
 
 
 def _agreement_table(variants: Variants) -> Table:

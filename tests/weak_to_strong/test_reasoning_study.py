@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lit_reason.files import read_jsonl
 from lit_reason.results import Figure, Results, share
 from lit_reason.study.file import read_study
 from lit_reason.study_results import FinishedRun, FinishedRuns, StudyRecord
@@ -85,6 +86,25 @@ def test_stage_two_labels_better_and_gives_hard_questions_back(found):
     claims = "The strong model labels", "Stage II gives hard", "A higher threshold leaves", "A higher threshold takes"
     for text in claims:
         assert claim(found, text).verdict == "replicated", text
+
+
+def test_parts_show_what_a_mean_hides(tmp_path):
+    """Counted again from the files: test answers and training labels that are right, topic by topic."""
+    runs = Simulated(tmp_path, seeds=(0,)).runs
+    found = tables(runs)
+    questions = runs.one("questions").path
+    for title, name, row, file, split in (
+        ("Test accuracy in parts", "stage1_answers", "Stage I, tau 0.6", "answers", "test"),
+        ("Questions", "stage1_rows", "A, tau 0.6", "rows", "h2_gold"),
+    ):
+        about = {q["id"]: q for _, q in read_jsonl(questions / f"{split}.jsonl")}
+        given = [r for _, r in read_jsonl(runs.one(name, tau=0.6).path / f"{file}.jsonl")]
+        for topic in ("add", "mixed"):
+            right = [r.get("right", r["answer"] == about[r["id"]]["gold"])
+                     for r in given if about[r["id"]]["topic"] == topic]  # fmt: skip
+            column = f"topic {topic}" if split == "test" else f"labels right, topic {topic}"
+            cell = rows_of(found, title)[row][table(found, title).columns.index(column)]
+            assert cell.value == pytest.approx(sum(right) / len(right)) and cell.n == len(right) < len(given)
 
 
 def test_a_topic_that_falls_by_chance_in_one_seed_or_another_is_no_loss(tmp_path):
