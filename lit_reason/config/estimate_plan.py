@@ -59,7 +59,18 @@ def planned(config: Mapping[str, Any], origin: Origins = lambda path: None) -> P
     nodes, per_node = int(trainer["num_nodes"]), _processes(trainer)
     name, strategy = asked_strategy(trainer, nodes * per_node, origin)
     module = config["model"]["class_path"].rpartition(".")[2]
-    return Plan(module, _states(config, module, _precision(trainer, origin)), name, strategy, nodes, per_node)
+    states = _states(_for_its_hardware(config), module, _precision(trainer, origin))
+    return Plan(module, states, name, strategy, nodes, per_node)
+
+
+def _for_its_hardware(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A backbone's `dtype: auto` as a GPU takes it where one is asked for, since this machine may have none."""
+    arguments = config["model"].get("init_args", {})
+    backbone = arguments.get("backbone") or {}
+    if config["trainer"]["accelerator"] not in ("gpu", "cuda") or backbone.get("dtype") != "auto":
+        return config
+    arguments = {**arguments, "backbone": {**backbone, "dtype": "bfloat16"}}
+    return {**config, "model": {**config["model"], "init_args": arguments}}
 
 
 def _states(config: Mapping[str, Any], name: str, precision: str) -> ModelStates:
