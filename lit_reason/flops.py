@@ -41,18 +41,29 @@ def training_flops(decoder: nn.Module, head: nn.Parameter, gradient_checkpointin
     return TrainingFlops(per_token, 2.0 * head.numel() * (2 + head.requires_grad))
 
 
-def measured_peak(dtype: torch.dtype, device: torch.device, size: int = 2048, seconds: float = 0.3) -> float:
-    """Operations a second of a square matrix product in `dtype`: the best of repeated trials within about `seconds`."""
+def measured_peak(dtype: torch.dtype, device: torch.device, largest: int = 2048, seconds: float = 0.3) -> float:
+    """Operations a second of a square matrix product in `dtype`: the best of repeated trials within about `seconds`.
+
+    Sizes double up to `largest` while there is time: where a dtype is emulated, one product of that size takes minutes.
+    """
+    best, size, end = 0.0, 128, time.perf_counter() + seconds
+    while True:
+        taken = _product_seconds(dtype, device, size)
+        best = max(best, 2.0 * size**3 / taken)
+        if time.perf_counter() > end:
+            return best
+        if size < largest and 8 * taken < seconds / 4:
+            size *= 2
+
+
+def _product_seconds(dtype: torch.dtype, device: torch.device, size: int) -> float:
     a = torch.ones(size, size, dtype=dtype, device=device)  # random entries would move the run's random state
     b = torch.ones(size, size, dtype=dtype, device=device)
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        _synchronize(device)
-        start = time.perf_counter()
-        a @ b
-        _synchronize(device)
-        best = min(best, time.perf_counter() - start)
-    return 2.0 * size**3 / best
+    _synchronize(device)
+    start = time.perf_counter()
+    a @ b
+    _synchronize(device)
+    return time.perf_counter() - start
 
 
 def _embeddings(decoder: nn.Module) -> list[nn.Parameter]:
