@@ -21,8 +21,8 @@ PYTEST := $(OFFLINE) $(BIN)/python -m pytest
 NOT_FAST := $(addprefix --ignore=tests/, invariants strategies study callbacks sandbox/test_attacks.py \
   cli/test_runs.py cli/test_commands.py cli/test_estimate.py datamodules/test_instruction.py \
   datamodules/test_streaming.py evaluation/test_case2code_evaluation.py evaluation/test_killed_sampling.py \
-  evaluation/test_human_eval_grader.py case2code/test_learning.py case2code/test_release.py case2code/test_pipeline.py case2code/test_bad_rows.py \
-  case2code/test_shards.py case2code/test_writers.py case2code/test_tokenizer.py sampling/test_endpoint_server.py \
+  evaluation/test_human_eval_grader.py case2code/test_learning.py case2code/test_release.py case2code/test_pipeline.py \
+  case2code/test_bad_rows.py case2code/test_shards.py case2code/test_writers.py case2code/test_tokenizer.py sampling/test_endpoint_server.py \
   sampling/test_endpoint_faults.py sampling/test_fast_decoder.py weak_to_strong/test_asking.py \
   weak_to_strong/test_bad_input.py weak_to_strong/test_classification_study.py weak_to_strong/test_reasoning_study.py \
   weak_to_strong/test_results_files.py evaluation/test_pool_parts.py grading/test_workers.py report/test_browser.py \
