@@ -178,13 +178,12 @@ def _candidate(row: dict[str, Any], origin: str, rules: HarvestRules, stage: Sta
 
 def _with_inputs(candidate: Candidate, row: dict[str, Any], on_dropped: OnDropped, stage: Stage | None) -> Candidate:
     """The candidate with what the row's stage says of its inputs and their results."""
-    has_results = _has_results(row)
-    if stage == "prompted" and not has_results:
-        return replace(candidate, python=row_python(row))
-    if stage in ("executed", "prompted") or (stage is None and has_results):
-        if not has_results:
-            raise ValueError("no 'example_outputs'")
+    if _has_results(row) and _brings_results(row, stage):
         return _with_results(candidate, row, on_dropped)
+    if stage == "executed":
+        raise ValueError("no 'example_outputs'")
+    if stage == "prompted":
+        return replace(candidate, python=row_python(row))
     if stage == "written" or (stage is None and row.get("example_str")):
         items = example_items(row["example_str"]) if row.get("example_str") else []
         on_dropped(NOT_LITERAL, sum(item is None for item in items))
