@@ -7,7 +7,6 @@ these do not, then everything that several cases have, so that passing them mean
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from random import Random
 from typing import Any
 
 from lit_reason.case2code.functions import Case
+from lit_reason.grading.code import read_literal
 
 Traits = frozenset[Hashable]
 
@@ -127,7 +127,7 @@ def _edge(value: Any) -> str | None:
 def _output_kind(text: str) -> str:
     """A coarse class of an output: its type and whether it is an edge value."""
     try:
-        value = ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        value = read_literal(text)
+    except ValueError:
         return "other"
     return f"{type(value).__name__} {_edge(value) or ''}"

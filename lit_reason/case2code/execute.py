@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 
 from lit_reason.case2code.values import has_address
+from lit_reason.grading.code import read_literal
 from lit_reason.sandbox import CallResult, Limits, Outcome, Program, Sandbox
 
 Coverage = frozenset[tuple[int, int]]
@@ -106,6 +106,6 @@ def _steps(call: CallResult) -> Coverage:
     if call.status != "return":
         return frozenset()
     try:
-        return frozenset(ast.literal_eval(call.text))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return frozenset(read_literal(call.text))
+    except (ValueError, TypeError):
         return frozenset()  # the program stood in the tracer's way, with a `sorted` of its own perhaps

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lit_reason.grading.code import read_literal
+
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 """Minor version whose interpreter computed the outputs made here; exact outputs are only comparable within one."""
 
@@ -124,8 +126,8 @@ class Function:
 
 def _are_keywords(text: str) -> bool:
     try:
-        value = ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        value = read_literal(text)
+    except ValueError:
         return False
     return isinstance(value, dict) and all(isinstance(key, str) for key in value)
 

@@ -18,7 +18,7 @@ from typing import Any
 from lit_reason.case2code.evidence import Evidence, gather
 from lit_reason.case2code.kinds import KINDS
 from lit_reason.case2code.values import literal_text
-from lit_reason.grading.code import parse_code
+from lit_reason.grading.code import parse_code, read_literal
 
 Signature = tuple[str, ...]
 Inputs = dict[str, Any]
@@ -201,8 +201,8 @@ def _bind(call: ast.Call, params: Sequence[str]) -> Inputs | None:
 def _literal(node: ast.expr) -> Any:
     """The literal's value, NotImplemented for what is none."""
     try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return read_literal(node)
+    except ValueError:
         return NotImplemented
 
 

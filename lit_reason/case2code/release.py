@@ -18,7 +18,7 @@ from typing import Any, Literal
 from lit_reason.case2code.functions import Case, Function
 from lit_reason.case2code.inputs import example_items, literal_or_none
 from lit_reason.case2code.values import is_utf8, literal_text
-from lit_reason.grading.code import parse_code
+from lit_reason.grading.code import parse_code, read_literal
 from lit_reason.sandbox import CallResult, Outcome
 
 Stage = Literal["raw", "written", "executed", "prompted"]
@@ -219,8 +219,8 @@ def _examples(text: str) -> list[dict[str, Any] | None]:
 
 def _named(pairs: Sequence[Sequence[str]]) -> dict[str, Any] | None:
     try:
-        return {str(name): ast.literal_eval(text) for name, text in pairs}
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return {str(name): read_literal(text) for name, text in pairs}
+    except (ValueError, TypeError):
         return None
 
 

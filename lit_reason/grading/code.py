@@ -7,7 +7,7 @@ import re
 import textwrap
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 _FENCE = re.compile(
     r"(?P<indent>(?:^[ \t]*)?)(?P<ticks>`{3,}|~{3,})[ \t]*(?P<tag>[\w+#.-]*)[^\n`]*\n"  # the opening may follow text
@@ -49,6 +49,18 @@ def parse_code(code: str) -> ast.Module | None:
             return ast.parse(code)
         except (SyntaxError, ValueError, MemoryError, RecursionError):
             return None
+
+
+def read_literal(text: str | ast.expr) -> Any:
+    """The value of a literal.
+
+    Raises:
+        ValueError: it is none, or none that Python can hold.
+    """
+    try:
+        return ast.literal_eval(text)
+    except (TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 def too_deep(tree: ast.AST) -> bool:

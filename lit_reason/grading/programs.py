@@ -15,7 +15,7 @@ from typing import Any
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from lit_reason.files import stable_hash
-from lit_reason.grading.code import Extraction, extract_code, parse_code, too_deep
+from lit_reason.grading.code import Extraction, extract_code, parse_code, read_literal, too_deep
 from lit_reason.grading.verdict import Verdict, unparsed
 from lit_reason.records import Grade, Question, Sample
 from lit_reason.sandbox import CallResult, Limits, Outcome, Program, Sandbox
@@ -174,9 +174,10 @@ def _passes(call: Call, result: CallResult) -> bool:
     if result.status != "return":
         return False
     try:
-        return _same(call.expected, ast.literal_eval(result.text))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        got = read_literal(result.text)
+    except ValueError:
         return repr(call.expected) == result.text
+    return _same(call.expected, got)
 
 
 def _same(expected: Any, got: Any) -> bool:
