@@ -17,7 +17,7 @@ from lit_reason.files import stable_hash
 from lit_reason.questions import SPLITS, Asking, Exercise, Split, disjoint, target, text_key
 from lit_reason.questions_chains import ChainSettings, chain_exercises
 from lit_reason.questions_files import KNOWN_COLUMNS, file_exercises, unreadable_golds
-from lit_reason.questions_gym import PER_SEED, SPACING, Family, exercises
+from lit_reason.questions_gym import PER_SEED, SPACING, Family, equal_shares, exercises
 from lit_reason.records import Message, Question
 from lit_reason.rows import RowsError, source_problem
 
@@ -131,7 +131,7 @@ class ReasoningGymDataModule(QuestionDataModule):
         made: dict[Split, list[Exercise]] = {}
         for index, split in enumerate(SPLITS):
             seed = (self.seed * PER_SEED + index) * SPACING
-            shares = _shares(self.sizes[split], len(self.families))
+            shares = equal_shares(self.sizes[split], len(self.families))
             made[split] = [
                 exercise
                 for family, n in zip(self.families, shares, strict=True)
@@ -327,11 +327,6 @@ def _without_gold(exercise: Exercise) -> Exercise:
 def _messages(question: Question) -> list[Message]:
     prompt = question.prompt
     return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-
-
-def _shares(n: int, parts: int) -> list[int]:
-    """n as equal whole shares; the first get what is left over."""
-    return [n // parts + (i < n % parts) for i in range(parts)]
 
 
 def _asking_problems(init_args: dict[str, Any]) -> list[tuple[str, str]]:

@@ -103,6 +103,11 @@ def n_levels(name: str) -> int:
     return max(len(a.levels) for a in create_curriculum(name).attributes.values()) if name in CURRICULA else 0
 
 
+def equal_shares(n: int, parts: int) -> list[int]:
+    """n as equal whole shares; the first get what is left over."""
+    return [n // parts + (i < n % parts) for i in range(parts)]
+
+
 def exercises(family: Family, n: int, seed: int, asking: Asking, dropped: Counter[str]) -> Iterator[Exercise]:
     """The first `n` questions of a family that can be made under a seed of the library.
 

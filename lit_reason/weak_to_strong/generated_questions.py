@@ -12,7 +12,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from lit_reason.files import write_jsonl_atomic
 from lit_reason.questions import SPLITS, Asking, Exercise, text_key
-from lit_reason.questions_gym import PER_SEED, SPACING, Family, exercises
+from lit_reason.questions_gym import PER_SEED, SPACING, Family, equal_shares, exercises
 from lit_reason.results import Results
 from lit_reason.weak_to_strong.thresholds import WeakToStrongError
 
@@ -49,8 +49,7 @@ def make_generated(
     rows: list[dict[str, Any]] = []
     for i, family in enumerate(f if isinstance(f, Family) else Family(**f) for f in families):
         shares = {
-            split: n // len(families) + (i < n % len(families))
-            for split, n in {"T": n_test, "H1": n_h1, "H2": n_h2}.items()
+            split: equal_shares(n, len(families))[i] for split, n in (("T", n_test), ("H1", n_h1), ("H2", n_h2))
         }
         made = _different(family, sum(shares.values()), seed, dropped)
         for split, n in shares.items():
