@@ -74,20 +74,22 @@ def _part_tables(variants: Variants, everyone: Mapping[str, Runs]) -> list[Table
     parts = sorted({part for questions in variants.test for known in questions.values() for part in known.parts})
     rows: list[list[Cell]] = []
     for label, found in everyone.items():
-        row: list[Cell] = [label]
-        for part in parts:
-            figures = [_part_accuracy(label, part, *pair) for pair in zip(found, variants.test, strict=True)]
-            there = [figure for figure in figures if figure is not None]
-            row.append(over_seeds(f"accuracy, {label}", f"test/{part}", "", there) if there else None)
-        rows.append(row)
+        seeds = [_part_accuracies(label, *pair) for pair in zip(found, variants.test, strict=True)]
+        there = {part: [seed[part] for seed in seeds if part in seed] for part in parts}
+        rows.append([label, *(
+            over_seeds(f"accuracy, {label}", f"test/{part}", "", figures) if figures else None
+            for part, figures in there.items()
+        )])  # fmt: skip
     return [Table("Test accuracy in parts", ["variant", *parts], rows)] if parts else []
 
 
-def _part_accuracy(label: str, part: str, run: FinishedRun, questions: Mapping[str, Known]) -> Figure | None:
-    rows = (row for _, row in read_jsonl(run.path / "answers.jsonl"))
-    graded = [bool(row["right"]) for row in rows if part in questions[row["id"]].parts]
-    name = f"accuracy, {label}"
-    return share(name, f"test/{part}", "", sum(graded), len(graded), [run.variables["seed"]]) if graded else None
+def _part_accuracies(label: str, run: FinishedRun, questions: Mapping[str, Known]) -> dict[str, Figure]:
+    graded: dict[str, list[bool]] = {}
+    for _, row in read_jsonl(run.path / "answers.jsonl"):
+        for part in questions[row["id"]].parts:
+            graded.setdefault(part, []).append(bool(row["right"]))
+    name, seeds = f"accuracy, {label}", [run.variables["seed"]]
+    return {part: share(name, f"test/{part}", "", sum(each), len(each), seeds) for part, each in graded.items()}
 
 
 def _agreement_table(variants: Variants) -> Table:
